@@ -1,0 +1,76 @@
+"""The interface of a channel: a way in, and the way back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+from dsr.model import ConversationRef, Delivery, Identity, Inbound, InboundMessage, Reply, WebhookResponse
+
+
+class Channel(ABC):
+    """A conversation platform. One instance serves all threads of a process.
+
+    `verify`, `parse` and `respond` run in the web process: no network, no database. The rest runs in the worker.
+    """
+
+    name: ClassVar[str]  # the webhook's path and the `channel` of every ConversationRef
+    label: ClassVar[str]  # as agents know it
+    vendor: ClassVar[str]  # the folder; this vendor's processor is erased last for requests from here
+
+    @abstractmethod
+    def verify(self, delivery: Delivery) -> None:
+        """Check that the delivery is authentic, over the raw bytes and before reading their meaning.
+
+        Raises:
+            DeliveryRejected: signature missing, misshapen, wrong or stale.
+        """
+
+    @abstractmethod
+    def parse(self, delivery: Delivery) -> Sequence[Inbound]:
+        """What happened, normalised. Empty: authentic, but not for us (an agent's answer, our own echo, a ping).
+
+        Raises:
+            PayloadNotUnderstood: the shape is not one that we know.
+        """
+
+    def respond(self, delivery: Delivery) -> WebhookResponse:
+        """The HTTP answer to an accepted delivery."""
+        return WebhookResponse()
+
+    def complete(self, message: InboundMessage) -> InboundMessage:
+        """Add what the delivery did not carry (the author's address and how sure it is), by asking the vendor.
+
+        Raises:
+            VendorError: the vendor did not tell.
+        """
+        return message
+
+    @abstractmethod
+    def reply(self, conversation: ConversationRef, message: Reply, *, idempotency_key: str) -> None:
+        """Say something to the customer.
+
+        Raises:
+            VendorError: it was not said, or nobody knows (see `said`).
+        """
+
+    @abstractmethod
+    def note(self, conversation: ConversationRef, text: str, *, idempotency_key: str) -> None:
+        """Tell the agents something, where the customer cannot see it; without personal data."""
+
+    def said(self, conversation: ConversationRef, text: str, *, idempotency_key: str) -> bool:
+        """After an interrupted try: did this reply or note arrive? Asked before it is sent again."""
+        return False
+
+    def identities(self, conversation: ConversationRef) -> tuple[Identity, ...]:
+        """Identifiers at this vendor that belong to the conversation's author (its processor uses them)."""
+        return ()
+
+    @abstractmethod
+    def check(self) -> None:
+        """Make one harmless call to see that the credentials are good.
+
+        Raises:
+            VendorError: they are not, or nobody answered.
+        """

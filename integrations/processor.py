@@ -1,0 +1,81 @@
+"""The interface of a processor: a recipient of personal data."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+from dsr.model import DataFile, Findings, Identities, Instruction, Operation, Receipt, ReceiptStatus, Support, manual
+
+
+class Processor(ABC):
+    """One recipient. Every operation is safe to call twice; one instance serves all threads.
+
+    Every operation may raise a `VendorError`: the engine tries again when `error.retry`, and opens a
+    tracked manual task when it gives up. An operation whose support is MANUAL answers `manual(instructions)`.
+    """
+
+    name: ClassVar[str]
+    label: ClassVar[str]  # the name in the policy's list of sub-processors
+    supports: ClassVar[Mapping[Operation, Support]]
+    identity_types: ClassVar[frozenset[str]] = frozenset({"email"})
+    # How to do by hand what the API cannot: operation -> instructions that an agent can follow.
+    instructions: ClassVar[Mapping[Operation, str]] = {}
+
+    @abstractmethod
+    def find(self, subject: Identities) -> Findings:
+        """What is held about the person, in counts. Used as dry run, before, and as the second look after."""
+
+    def export(self, instruction: Instruction) -> Iterator[DataFile]:
+        """Everything held about the person, streamed. Only called when supported."""
+        return iter(())
+
+    def erase(self, instruction: Instruction) -> Receipt:
+        """Erase for good, never only hide, where the vendor offers it. Nothing held: `no_match` after a look-up."""
+        return self.by_hand(instruction)
+
+    def restrict(self, instruction: Instruction) -> Receipt:
+        """Keep, but stop using (Art. 18)."""
+        return self.by_hand(instruction)
+
+    def lift(self, instruction: Instruction) -> Receipt:
+        """Undo `restrict`."""
+        return self.by_hand(instruction)
+
+    def suppress(self, instruction: Instruction) -> Receipt:
+        """No promotional mail any more. For an age report also tag the account."""
+        return self.by_hand(instruction)
+
+    def rectify(self, instruction: Instruction) -> Receipt:
+        """Change the fields in `instruction.changes`."""
+        return self.by_hand(instruction)
+
+    def status(self, receipt: Receipt) -> Receipt:
+        """Ask after a job that the vendor finishes later (`receipt.handle`)."""
+        return receipt
+
+    @abstractmethod
+    def check(self) -> None:
+        """Make one harmless call to see that the credentials are good.
+
+        Raises:
+            VendorError: they are not, or nobody answered.
+        """
+
+    def by_hand(self, instruction: Instruction) -> Receipt:
+        """The receipt of an operation that a person must do, or that has no meaning here."""
+        if self.supports.get(instruction.operation, Support.NONE) is Support.NONE:
+            return Receipt(ReceiptStatus.CANCELLED, note=f"{instruction.operation} has no meaning at {self.label}")
+        return manual(self.instructions[instruction.operation])
+
+    def perform(self, instruction: Instruction) -> Receipt:
+        """Carry out an instruction other than an export."""
+        act = {
+            Operation.ERASE: self.erase,
+            Operation.RESTRICT: self.restrict,
+            Operation.LIFT: self.lift,
+            Operation.SUPPRESS: self.suppress,
+            Operation.RECTIFY: self.rectify,
+        }[instruction.operation]
+        return act(instruction)

@@ -1,0 +1,1 @@
+"""Tests; `from tests.twins import …` works from everywhere because this is a package."""

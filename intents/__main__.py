@@ -16,7 +16,9 @@ from intents.lines import BadLine, read_json_lines, training_lines
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m intents", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m intents", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     predict = commands.add_parser("predict", help='add "intents", "lang" and "scores" to each {"text": ...} line')
     predict.add_argument("file", help="JSON Lines, - for standard input")

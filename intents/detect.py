@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+import numpy as np
+
 from intents.authority import is_authority_complaint
 from intents.detection import INTENTS, Cleaned, Detection
+from intents.encoder import Encoder, shared_encoder
 from intents.lines import LABELS
-from intents.model import Model, shared_model
-from intents.replies import answer
+from intents.model import Model, Scored, shared_model
+from intents.replies import answer, with_question
 from intents.text.cleaning import own_words
 from intents.text.sentences import split_sentences
 
@@ -32,7 +35,10 @@ def detect(text: str, *, context: Iterable[str] | None = None) -> Detection:
     if not any(c.isalpha() for c in new):
         return Detection((), (), MappingProxyType(dict.fromkeys(INTENTS, 0.0)), language)
     reply = answer(new)
-    scores = dict(model.probabilities(new))
+    encoder = shared_encoder()
+    asked_text = with_question(new, quoted)
+    scored = model.score(asked_text, encoder)
+    scores = dict(scored.probabilities)
     found = {label for label, limit in zip(LABELS, model.thresholds, strict=True) if scores[label] >= limit}
     unsure = {
         label
@@ -58,19 +64,20 @@ def detect(text: str, *, context: Iterable[str] | None = None) -> Detection:
         scores=MappingProxyType({i: round(scores[i], 4) for i in INTENTS}),
         language=language,
         signals=frozenset(found - set(INTENTS)),
-        reasons=MappingProxyType(_reasons(model, new, found | unsure)),
+        reasons=MappingProxyType(_reasons(model, encoder, asked_text, scored, found | unsure)),
     )
 
 
-def _reasons(model: Model, new: str, labels: set[str]) -> Mapping[str, str]:
-    """For each label the sentence that alone would score highest."""
-    sentences = split_sentences(new)
+def _reasons(model: Model, encoder: Encoder | None, text: str, scored: Scored, labels: set[str]) -> Mapping[str, str]:
+    """For each label the sentence that weighs most in its score."""
+    sentences = split_sentences(text)
     if not labels or not sentences:
         return {}
-    if len(sentences) == 1:
-        return dict.fromkeys(sorted(labels), sentences[0])
-    scored = [model.probabilities(sentence) for sentence in sentences]
-    return {
-        label: max(zip(sentences, scored, strict=True), key=lambda pair: pair[1].get(label, 0.0))[0]
-        for label in sorted(labels)
-    }
+    lengths = [len(encoder.tokens(sentence)) if encoder else 0 for sentence in sentences]
+    if scored.shares is not None and sum(lengths) == len(scored.shares):
+        ends = np.cumsum([0, *lengths[:-1]])
+        weights = np.add.reduceat(scored.shares, ends, axis=0)
+    else:  # the encoder read only a part: ask the n-gram model about each sentence
+        weights = np.stack([model.ngram_logits(sentence) for sentence in sentences])
+    best = {label: sentences[int(row)] for label, row in zip(LABELS, weights.argmax(axis=0), strict=True)}
+    return {label: best.get(label, sentences[0]) for label in sorted(labels)}

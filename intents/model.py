@@ -11,11 +11,21 @@ import numpy as np
 import numpy.typing as npt
 
 from intents.detection import LANGUAGES
+from intents.encoder import Encoder
 from intents.linear import Floats, sigmoid
 from intents.lines import LABELS
 from intents.ngrams import BUCKETS, features
+from intents.selection import readable_text
 
 MODEL_FILE = Path(__file__).parent / "model.npz"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Calibrated probability per label, and for labels the share that each read token has in the score."""
+
+    probabilities: Mapping[str, float]
+    shares: Floats | None  # tokens × labels, None where the encoder was not asked
 
 
 @dataclass(frozen=True)
@@ -27,7 +37,9 @@ class Model:
     bias: Floats
     language_weights: npt.NDArray[np.int8]
     language_scale: Floats
-    calibration: Floats  # per label: slope and offset of the logistic calibration
+    gate: Floats  # per label: an n-gram score below which the label is out of the question
+    alone: Floats  # per label: slope and offset of the n-gram score where the encoder is not asked
+    combiner: Floats  # per label: weight of the n-gram score, weight of the encoder's, offset
     thresholds: Floats  # per label
     unsure_from: Floats  # per label: lower end of the unsure band
 
@@ -37,21 +49,29 @@ class Model:
         with np.load(path, allow_pickle=False) as stored:
             return cls(**{name: stored[name] for name in cls.__dataclass_fields__})
 
-    def logits(self, text: str) -> Floats:
-        """Uncalibrated score of each label."""
+    def ngram_logits(self, text: str) -> Floats:
+        """Uncalibrated score of each label by the n-gram model."""
         index, value = features(text)
         return np.asarray((value @ self.weights[index]) * self.scale + self.bias, dtype=np.float32)
 
-    def probabilities(self, text: str) -> Mapping[str, float]:
-        """Calibrated probability of each label."""
-        slope, offset = self.calibration
-        return dict(zip(LABELS, sigmoid(self.logits(text) * slope + offset).tolist(), strict=True))
+    def score(self, text: str, encoder: Encoder | None) -> Scored:
+        """Probabilities of all labels. The encoder reads the text unless the n-grams rule every label out."""
+        linear = self.ngram_logits(text)
+        if encoder is None or bool((linear < self.gate).all()):
+            values, shares = linear * self.alone[0] + self.alone[1], None
+        else:
+            readable = readable_text(text, encoder.tokens, self.ngram_logits)
+            read, shares = encoder.read(encoder.tokens(readable))
+            values = linear * self.combiner[0] + read * self.combiner[1] + self.combiner[2]
+        return Scored(dict(zip(LABELS, sigmoid(values).tolist(), strict=True)), shares)
 
     def language(self, text: str) -> str:
         """The most likely of the fourteen languages."""
         index, value = features(text[:1500])
+        if not len(index):
+            return "en"
         scores = (value @ self.language_weights[index % len(self.language_weights)]) * self.language_scale
-        return LANGUAGES[int(np.argmax(scores))] if len(index) else "en"
+        return LANGUAGES[int(np.argmax(scores))]
 
 
 LANGUAGE_BUCKETS = BUCKETS >> 3

@@ -14,7 +14,7 @@ _MAX_WORDS = 14
 
 # Folded: lower case, no diacritics. Each entry is a whole word or phrase.
 _YES = (
-    "yes|yep|yeah|yup|ya|sure|ok|okay|oki|okey|k|y|correct|confirm|confirmed|i confirm|agreed|i agree|please do|do it|"
+    "yes|yep|yeah|yup|ya|sure|ok|okay|oki|okey|k|y|correct|confirm|confirmed|i confirm|agreed|i agree|please do|please do (?:that|it|so)|please go ahead|do it|"
     "go ahead|do that|exactly|absolutely|definitely|affirmative|right|that's right|of course|proceed|fine|i do|i am sure|"
     "da|sigur|desigur|bineinteles|confirm|de acord|corect|exact|asa e|asa este|va rog da|faceti asta|fa-o|dati-i drumul|"
     "ja|jawohl|jo|genau|gerne|gern|klar|sicher|bestatige|bestatigt|ich bestatige|einverstanden|stimmt|richtig|natur?lich|"
@@ -47,7 +47,9 @@ _NO = (
     "nej|nej tack|inte|hellre inte|lat bli|glom det|avbryt|"
     "nej tak|ikke|helst ikke|lad vaere|glem det|annuller"
 )
-_START = r"^\W*(?:(?:hi|hello|hey|hallo|hej|ciao|hola|ola|salut|bonjour|buna|buna ziua|dzien dobry|cześć|ahoj|bok|szia)\W+)?"
+_START = (
+    r"^\W*(?:(?:hi|hello|hey|hallo|hej|ciao|hola|ola|salut|bonjour|buna|buna ziua|dzien dobry|cześć|ahoj|bok|szia)\W+)?"
+)
 _YES_START = re.compile(rf"{_START}(?:{_YES})(?!\w)")
 _NO_START = re.compile(rf"{_START}(?:{_NO})(?!\w)")
 # "yes, but not ...", "ok no": the second word decides.
@@ -65,3 +67,18 @@ def answer(text: str) -> str | None:
     if _YES_START.match(folded):
         return "deny" if _TURN.search(folded) else "affirm"
     return None
+
+
+_QUESTION = re.compile(r"[^.!?\n]{8,300}\?")
+
+
+def with_question(new: str, quoted: str) -> str:
+    """A short yes above a quoted question says what the question says; anything else stands alone.
+
+    Nothing that is quoted below a longer text, or without a question mark, gets any further.
+    """
+    if quoted and answer(new) == "affirm":
+        questions = _QUESTION.findall(quoted[:2000])
+        if questions:
+            return f"{new}\n{questions[0].strip()}"
+    return new

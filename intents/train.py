@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,35 +12,73 @@ import numpy as np
 
 from intents.detection import INTENTS, LANGUAGES
 from intents.linear import Floats, Row, quantise, sigmoid, train_linear
-from intents.lines import LABELS, Line, fold_of
+from intents.lines import DATA, LABELS, Line, fold_of
 from intents.model import LANGUAGE_BUCKETS
 from intents.ngrams import BUCKETS, features
+from intents.replies import with_question
 from intents.text.cleaning import own_words
 
 FOLDS = 4
+HELD_OUT = DATA / "encoder_held_out.npz"
+GATE_MISSES = 0.004  # share of a label's lines whose n-gram score may lie below the gate
+UNSURE_FROM = 0.25
 
 
-def train(lines: Sequence[Line]) -> dict[str, np.ndarray]:
-    """Fit all parts of the model; returns the arrays that `Model` is made of."""
-    rows = [features(own_words(line.text)[0]) for line in lines]
+def train(lines: Sequence[Line], held_out: Path = HELD_OUT) -> dict[str, np.ndarray]:
+    """Fit all parts of the model; returns the arrays that `Model` is made of.
+
+    `held_out` holds what an encoder said about lines that it had not been tuned on: from them, and from n-gram scores
+    by cross-validation, the weights of the two, the calibration and the thresholds are fitted.
+    """
+    rows = [features(text) for text in model_texts(lines)]
     labels, weights = targets(lines)
-    held_out = cross_validated(lines, rows, labels, weights)
-    calibration = np.stack([fit_logistic(held_out[:, j], labels[:, j], weights[:, j]) for j in range(len(LABELS))], axis=1)
-    probabilities = sigmoid(held_out * calibration[0] + calibration[1])
-    thresholds = np.array([best_threshold(probabilities[:, j], labels[:, j], weights[:, j]) for j in range(len(LABELS))])
+    linear = cross_validated(lines, rows, labels, weights)
+    columns = range(len(LABELS))
+    alone = np.stack([fit_logistic(linear[:, [j]], labels[:, j], weights[:, j]) for j in columns], axis=1)
+    known, read = _read_by_encoder(lines, held_out)
+    both = np.stack([linear[known], read], axis=2)
+    combiner = np.stack([fit_logistic(both[:, j], labels[known, j], weights[known, j]) for j in columns], axis=1)
+    values = (both * combiner[:2].T).sum(axis=2) + combiner[2]
+    probabilities = sigmoid(values)
+    found = [best_threshold(probabilities[:, j], labels[known, j], weights[known, j]) for j in columns]
+    thresholds = np.array(found, dtype=np.float32)
     matrix, bias = train_linear(rows, labels, weights, buckets=BUCKETS)
     quantised, scale = quantise(matrix)
     language, language_scale = train_language(lines, rows)
+    gate = [np.quantile(linear[labels[:, j] > 0, j], GATE_MISSES) if labels[:, j].any() else -9.0 for j in columns]
     return {
         "weights": quantised,
         "scale": scale,
         "bias": bias,
         "language_weights": language,
         "language_scale": language_scale,
-        "calibration": calibration.astype(np.float32),
-        "thresholds": thresholds.astype(np.float32),
-        "unsure_from": (thresholds * 0.5).astype(np.float32),
+        "gate": np.array(gate, dtype=np.float32),
+        "alone": alone.astype(np.float32),
+        "combiner": combiner.astype(np.float32),
+        "thresholds": thresholds,
+        "unsure_from": np.minimum(UNSURE_FROM, thresholds * 0.7).astype(np.float32),
     }
+
+
+def model_texts(lines: Sequence[Line]) -> list[str]:
+    """What the detector hands to the model for each line."""
+    return [with_question(*own_words(line.text)) for line in lines]
+
+
+def key_of(line: Line) -> int:
+    """Names a line in the file of held-out scores."""
+    return zlib.crc32(line.text.encode()) | zlib.adler32(line.text.encode()) << 32
+
+
+def _read_by_encoder(lines: Sequence[Line], path: Path) -> tuple[np.ndarray, Floats]:
+    """Row numbers of the lines with held-out encoder scores, and these scores (all lines and zeros without a file)."""
+    if not path.exists():
+        return np.arange(len(lines)), np.zeros((len(lines), len(LABELS)), dtype=np.float32)
+    with np.load(path, allow_pickle=False) as stored:
+        place = {int(key): number for number, key in enumerate(stored["keys"])}
+        logits = stored["logits"].astype(np.float32)
+    known = [(number, place[key_of(line)]) for number, line in enumerate(lines) if key_of(line) in place]
+    return np.array([k[0] for k in known]), logits[[k[1] for k in known]]
 
 
 def targets(lines: Sequence[Line]) -> tuple[Floats, Floats]:
@@ -82,19 +121,17 @@ def _merged(row: Row, buckets: int) -> Row:
     return index, np.bincount(position, row[1]).astype(np.float32)
 
 
-def fit_logistic(scores: Floats, labels: Floats, weights: Floats) -> tuple[float, float]:
-    """Platt's calibration: slope and offset by Newton's method with a little ridge."""
-    slope, offset = 1.0, 0.0
-    for _ in range(30):
-        p = sigmoid(scores * slope + offset).astype(np.float64)
-        error = (p - labels) * weights
-        curvature = p * (1 - p) * weights
-        gradient = np.array([error @ scores + 0.1 * (slope - 1), error.sum() + 0.1 * offset])
-        cross = curvature @ scores
-        hessian = np.array([[curvature @ (scores * scores) + 0.1, cross], [cross, curvature.sum() + 0.1]])
-        step = np.clip(np.linalg.solve(hessian, gradient), -1, 1)
-        slope, offset = slope - step[0], offset - step[1]
-    return float(slope), float(offset)
+def fit_logistic(scores: Floats, labels: Floats, weights: Floats) -> np.ndarray:
+    """Platt's calibration: a weight for each column of `scores`, then the offset; Newton's method, a little ridge."""
+    inputs = np.column_stack([scores, np.ones(len(scores))]).astype(np.float64)
+    prior = np.array([1.0 / scores.shape[1]] * scores.shape[1] + [0.0])
+    found = prior.copy()
+    for _ in range(40):
+        p = sigmoid((inputs @ found).astype(np.float32)).astype(np.float64)
+        gradient = inputs.T @ ((p - labels) * weights) + 0.3 * (found - prior)
+        hessian = (inputs * (p * (1 - p) * weights)[:, None]).T @ inputs + 0.3 * np.eye(len(found))
+        found = found - np.clip(np.linalg.solve(hessian, gradient), -1, 1)
+    return found
 
 
 def best_threshold(probabilities: Floats, labels: Floats, weights: Floats) -> float:

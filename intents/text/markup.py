@@ -10,28 +10,60 @@ import html
 import re
 
 _HTML_SIGN = re.compile(
-    r"<(?:html|body|head|div|p|br|span|table|td|tr|ul|ol|li|b|i|u|em|strong|blockquote|style|script|font|h[1-6]|img|a\s"
+    r"<(?:html|body|head|div|p|br|span|table|td|tr|ul|ol|li|b|i|u|em|strong|blockquote|style|script|"
+    r"font|h[1-6]|img|a\s"
     r"|meta|!doctype|!--|pre|code|o:p|center|hr)\b[^>]{0,2000}>|</(?:p|div|span|a|b|i|td|body|html|blockquote)>",
     re.I,
 )
 _TOKEN = re.compile(r"<!--.*?(?:-->|\Z)|<(?P<end>/?)(?P<tag>[a-zA-Z!?][\w:-]*)(?P<attrs>[^<>]*)>|[^<]+|<", re.S)
 _SKIPPED = frozenset({"style", "script", "head", "title", "template", "noscript", "svg", "object"})
 _BLOCK = frozenset(
-    "p div br tr li ul ol table h1 h2 h3 h4 h5 h6 blockquote hr pre section article header footer dd dt body center".split()
+    [
+        "p",
+        "div",
+        "br",
+        "tr",
+        "li",
+        "ul",
+        "ol",
+        "table",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "blockquote",
+        "hr",
+        "pre",
+        "section",
+        "article",
+        "header",
+        "footer",
+        "dd",
+        "dt",
+        "body",
+        "center",
+    ]
 )
-_VOID = frozenset("br hr img meta link input wbr col area base source".split())
+_VOID = frozenset(["br", "hr", "img", "meta", "link", "input", "wbr", "col", "area", "base", "source"])
 _QUOTE_ATTR = re.compile(
     r"gmail_quote|gmail_attr|yahoo_quoted|moz-cite-prefix|divRplyFwdMsg|OutlookMessageHeader|protonmail_quote|"
-    r"zmail_extra|tutanota_quote|type=[\"']?cite|zd-comment-quote|reply-intro|appendonsend|mail-quote|ms-outlook-mobile-ref",
+    r"zmail_extra|tutanota_quote|type=[\"']?cite|zd-comment-quote|reply-intro|appendonsend|"
+    r"mail-quote|ms-outlook-mobile-ref",
     re.I,
 )
 _SIGNATURE_ATTR = re.compile(r"gmail_signature|moz-signature|ms-outlook-mobile-signature|[\"' ]signature[\"' ]", re.I)
-_HIDDEN_ATTR = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d])|mso-hide\s*:\s*all|\shidden\b", re.I)
+_HIDDEN_ATTR = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d])|mso-hide\s*:\s*all|\shidden\b", re.I
+)
 
 _SLACK_LINK = re.compile(r"<(?P<target>(?:https?://|mailto:|tel:|[@#!])[^<>|\n]*)(?:\|(?P<label>[^<>\n]*))?>")
 _MARKDOWN_IMAGE = re.compile(r"!\[[^\]\n]*\]\([^)\n]*\)")
 _MARKDOWN_LINK = re.compile(r"\[([^\]\n]{1,200})\]\((?:https?:|mailto:)[^)\n]*\)")
-_EMBEDDED = re.compile(r"\[(?:image|cid|inline image|attachment|bild|imagen?|immagine|obraz|afbeelding)\s*:[^\]\n]*\]", re.I)
+_EMBEDDED = re.compile(
+    r"\[(?:image|cid|inline image|attachment|bild|imagen?|immagine|obraz|afbeelding)\s*:[^\]\n]*\]", re.I
+)
 _CODE_BLOCK = re.compile(r"```.*?(?:```|\Z)", re.S)
 _BOLD = re.compile(r"(?<![\w*])\*{1,3}(?=\S)([^*\n]{1,400}?)(?<=\S)\*{1,3}(?![\w*])")
 _ITALIC = re.compile(r"(?<![\w_])_{1,2}(?=\S)([^_\n]{1,400}?)(?<=\S)_{1,2}(?![\w_])")
@@ -74,8 +106,7 @@ def _from_html(text: str) -> str:
         if tag is None:
             piece = match.group()
             if not skipped and not piece.startswith("<!--"):
-                piece = piece.replace("\n", " ") if not quoted else piece.replace("\n", " ")
-                out.append(piece)
+                out.append(piece.replace("\n", " "))
             continue
         tag, attrs = tag.lower(), match["attrs"]
         if match["end"]:

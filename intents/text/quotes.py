@@ -12,15 +12,18 @@ import re
 _WROTE = re.compile(
     r"\b(?:wrote|writes|schrieb|geschrieben|a écrit|a ecrit|écrit|a scris|escribió|escribio|ha escrito|va escriure|"
     r"ha scritto|scrive|escreveu|schreef|geschreven|napisał|napisała|napisał\(a\)|pisze|napisano|írta|irta|ezt írta|"
-    r"napsal|napsala|napsal\(a\)|napísal|napisao|napisala|napisao/la|je napisao|je napisala|skrev|skriver|kirjoitti)\b",
+    r"napsal|napsala|napsal\(a\)|napísal|napisao|napisala|napisao/la|je napisao|je napisala|skrev|"
+    r"skriver|kirjoitti)\b",
     re.I,
 )
 _DATE_OR_ADDRESS = re.compile(r"\d{1,4}\s?[./:-]\s?\d{1,2}|\b(?:19|20)\d\d\b|@")
 
 _SEPARATOR = re.compile(
-    r"^[\s>]*(?:[-_=*#~ ]{2,}\s*)(?:original message|forwarded message|weitergeleitete nachricht|ursprüngliche nachricht|"
+    r"^[\s>]*(?:[-_=*#~ ]{2,}\s*)(?:original message|forwarded message|weitergeleitete nachricht|"
+    r"ursprüngliche nachricht|"
     r"original[- ]?nachricht|originalnachricht|message d'origine|message original|message transféré|mesaj original|"
-    r"mesajul original|mesaj redirecționat|mesaj redirectionat|mensaje original|mensaje reenviado|messaggio originale|"
+    r"mesajul original|mesaj redirecționat|mesaj redirectionat|mensaje original|mensaje reenviado|"
+    r"messaggio originale|"
     r"messaggio inoltrato|mensagem original|mensagem encaminhada|oorspronkelijk bericht|doorgestuurd bericht|"
     r"wiadomość oryginalna|oryginalna wiadomość|wiadomość przekazana|treść przekazanej wiadomości|eredeti üzenet|"
     r"továbbított üzenet|původní zpráva|přeposlaná zpráva|původní e-mail|izvorna poruka|proslijeđena poruka|"
@@ -40,14 +43,13 @@ _REPLY_ABOVE = re.compile(
 # Header lines of an Outlook block: sender, date, recipient, subject. Two different kinds in four lines make a block.
 _HEADER_WORDS = {
     "from": "from|von|de|da|van|od|feladó|från|fra|de la|odesílatel|šalje|pošiljatelj|expéditeur|remitente|mittente",
-    "date": "sent|date|gesendet|datum|envoyé|envoyé le|trimis|data|enviado|enviado el|enviada em|fecha|inviato|verzonden|"
+    "date": "sent|date|gesendet|datum|envoyé|envoyé le|trimis|data|enviado|enviado el|enviada em|fecha|"
+    "inviato|verzonden|"
     "wysłano|dátum|elküldve|küldve|odesláno|poslano|datum slanja|skickat|sendt|dato|datum odeslání",
     "to": "to|an|à|către|para|a|per|aan|do|címzett|komu|prima|till|til|cc|kopia|kopie|másolatot kap|k|primatelj",
     "subject": "subject|betreff|objet|subiect|asunto|oggetto|assunto|onderwerp|temat|tárgy|předmět|predmet|ämne|emne",
 }
-_HEADERS = {
-    kind: re.compile(rf"^[\s>*]*(?:{words})\*?\s?:\*?\s*\S", re.I) for kind, words in _HEADER_WORDS.items()
-}
+_HEADERS = {kind: re.compile(rf"^[\s>*]*(?:{words})\*?\s?:\*?\s*\S", re.I) for kind, words in _HEADER_WORDS.items()}
 
 
 def split_quotes(text: str) -> tuple[str, str]:

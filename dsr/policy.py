@@ -239,18 +239,12 @@ class Table(_Part):
         return self
 
 
-def _unique(tables: tuple[Table, ...]) -> tuple[Table, ...]:
-    if repeated := _repeated(t.name for t in tables):
-        raise ValueError(f"twice: {', '.join(repeated)}")
-    return tables
-
-
 class OwnDatabase(_Part):
     """The company's own database, described as data."""
 
     name: Name
     label: Text
-    tables: Annotated[tuple[Table, ...], AfterValidator(_unique)]
+    tables: tuple[Table, ...]
 
     @property
     def accounts(self) -> Table:
@@ -258,15 +252,8 @@ class OwnDatabase(_Part):
         return next(t for t in self.tables if {"email", "account_id"} <= t.person.keys())
 
     def table(self, name: str) -> Table:
-        """One table.
-
-        Raises:
-            KeyError: there is none of this name.
-        """
-        for table in self.tables:
-            if table.name == name:
-                return table
-        raise KeyError(name)
+        """One table; KeyError if there is none of this name."""
+        return {table.name: table for table in self.tables}[name]
 
     @model_validator(mode="after")
     def _one_accounts_table(self) -> OwnDatabase:
@@ -296,26 +283,12 @@ class Policy(_Part):
     own_database: OwnDatabase
 
     def processor(self, name: str) -> ProcessorEntry:
-        """The policy's row of one processor.
-
-        Raises:
-            KeyError: the policy does not name it.
-        """
-        for entry in self.processors:
-            if entry.name == name:
-                return entry
-        raise KeyError(name)
+        """The policy's row of one processor; KeyError if the policy does not name it."""
+        return {entry.name: entry for entry in self.processors}[name]
 
     def kept_record(self, id: str) -> KeptRecord:
-        """One kept record.
-
-        Raises:
-            KeyError: there is none of this id.
-        """
-        for record in self.kept:
-            if record.id == id:
-                return record
-        raise KeyError(id)
+        """One kept record; KeyError if there is none of this id."""
+        return {record.id: record for record in self.kept}[id]
 
     def right(self, right: Right) -> RightText:
         """What the policy says of a right (`load` made sure that it says something of each)."""
@@ -352,6 +325,7 @@ class Policy(_Part):
             "retention": _repeated(entry.id for entry in self.retention),
             "kept": _repeated(entry.id for entry in self.kept),
             "topics": _repeated(entry.id for entry in self.topics),
+            "own_database.tables": _repeated(table.name for table in self.own_database.tables),
         }
 
 
@@ -370,9 +344,9 @@ def load(path: str | Path) -> Policy:
     try:
         return Policy.model_validate(raw)
     except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False)
         raise ConfigurationError(
-            f"{_path(e['loc'], raw)}: {'is missing' if e['type'] == 'missing' else e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors(include_input=False, include_url=False)
+            f"{_path(e['loc'], raw)}: {e['msg'].removeprefix('Value error, ')}" for e in found
         ) from None
 
 

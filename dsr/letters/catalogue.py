@@ -1,4 +1,4 @@
-"""The texts, in five languages: TOML files with the sections [reply], [mail], [page] and [word].
+"""The texts, in five languages: TOML files with the sections [reply], [mail], [page], [word] and [phrase].
 
 A key is `say("code_sent", ...)` for a chat text, or names its section: `say("page.verify_title", ...)`. Placeholders
 are `{name}`; nothing else in braces is touched. Wording avoids plurals and grammatical cases around placeholders.
@@ -62,6 +62,26 @@ def say(key: str, language: str, **params: object) -> str:
 def word(kind: str, value: str, language: str) -> str:
     """The name of a right, status, verdict: `word("right", "erasure", "de")`."""
     return say(f"word.{kind}_{value}", language)
+
+
+@cache
+def _phrases() -> dict[str, str]:
+    """English phrase, folded -> key, of the section [phrase]."""
+    return {_folded(text): key for key, text in texts("en").items() if key.startswith("phrase.")}
+
+
+def _folded(text: str) -> str:
+    return text.strip().rstrip(".").casefold()
+
+
+def phrase(english: str, language: str) -> tuple[str, str]:
+    """A phrase that policy and connectors write in English, translated if section [phrase] has it.
+
+    Returns:
+        The text and the language that it is in.
+    """
+    key = _phrases().get(_folded(english))
+    return (texts(known(language))[key], known(language)) if key else (english, "en")
 
 
 def date(at: datetime, language: str, timezone: str) -> str:

@@ -1,0 +1,219 @@
+"""The mails to a person: pure functions from facts to `Mail`, text and HTML from the same catalogue text.
+
+The HTML has no layout tables, no images, nothing loaded, and no colours of its own, so that light, dark and print work
+in every client. Tokens in links must have no hyphen: the code is the only thing in a mail that looks like `XXXX-XXXX`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+
+from dsr.letters import certificate as certificates
+from dsr.letters.catalogue import PLACEHOLDER, date, known, moment, say, template, word
+from dsr.letters.certificate import Certificate
+from dsr.model import Mail, Right
+
+
+@dataclass(frozen=True)
+class Company:
+    """Whom a mail comes from.
+
+    Args:
+        name: the name that customers know.
+        contact: address of the data protection officer.
+        authority: the supervisory authority (Art. 12(4) asks for it in every refusal).
+        timezone: IANA name, for dates.
+    """
+
+    name: str
+    contact: str
+    authority: str
+    timezone: str = "UTC"
+
+
+def code_mail(to: str, language: str, code: str, not_me_link: str, *, company: Company, on_page: bool = False) -> Mail:
+    """The code that proves control of the address; the same whether or not anything is held (threats.md, fact 4).
+
+    Args:
+        on_page: the code is to be typed on one of our pages, not in a conversation.
+    """
+    name = "code_for_page" if on_page else "code"
+    return _mail(to, language, name, "code", company, code=code, link_not_me=not_me_link)
+
+
+def verified_mail(
+    to: str,
+    language: str,
+    *,
+    reference: str,
+    right: Right,
+    due: datetime,
+    status_link: str,
+    not_me_link: str,
+    company: Company,
+    start: datetime | None = None,
+) -> Mail:
+    """The request is confirmed.
+
+    Args:
+        start: for an erasure: end of the cooling-off time, when it begins; None while that is not known.
+    """
+    name = "verified_erasure" if start else "verified"
+    return _mail(
+        to,
+        language,
+        name,
+        "notice",
+        company,
+        reference=reference,
+        right=word("right", right, language),
+        due=date(due, language, company.timezone),
+        start=moment(start, language, company.timezone) if start else "",
+        link_status=status_link,
+        link_not_me=not_me_link,
+    )
+
+
+def package_mail(to: str, language: str, *, reference: str, link: str, expires: datetime, company: Company) -> Mail:
+    """The export is ready, behind a link that works once."""
+    until = moment(expires, language, company.timezone)
+    return _mail(to, language, "package", "package", company, reference=reference, link=link, expires=until)
+
+
+def certificate_mail(to: str, language: str, certificate: Certificate, *, company: Company) -> Mail:
+    """The certificate, whole, in the mail itself: it must outlive our pages."""
+    right = word("right", certificate.right, language)
+    return _mail(
+        to,
+        language,
+        "certificate",
+        "certificate",
+        company,
+        more_text=certificates.to_text(certificate, language),
+        more_html=certificates.fragment(certificate, language),
+        reference=certificate.reference,
+        right=right,
+    )
+
+
+def agent_opened_mail(
+    to: str,
+    language: str,
+    *,
+    reference: str,
+    right: Right,
+    link: str,
+    code: str,
+    not_me_link: str,
+    company: Company,
+) -> Mail:
+    """An agent opened a request in the person's name; it waits for their code on our page."""
+    named = word("right", right, language)
+    params = {"reference": reference, "right": named, "link": link, "code": code, "link_not_me": not_me_link}
+    return _mail(to, language, "agent_opened", "code", company, **params)
+
+
+def not_me_mail(to: str, language: str, *, reference: str, company: Company) -> Mail:
+    """Somebody pressed "this was not me": the request is stopped."""
+    return _mail(to, language, "not_me_done", "notice", company, reference=reference)
+
+
+def refused_mail(to: str, language: str, *, reference: str, right: Right, reason: str, company: Company) -> Mail:
+    """A refusal with its reason and the ways to complain (Art. 12(4)).
+
+    Args:
+        reason: written by the agent who decided, for the person.
+    Raises:
+        ValueError: without a reason; such a letter cannot be sent.
+    """
+    if not reason.strip():
+        raise ValueError("a refusal needs a reason (Art. 12(4) GDPR)")
+    named = word("right", right, language)
+    return _mail(to, language, "refused", "notice", company, reference=reference, right=named, reason=reason.strip())
+
+
+def extended_mail(
+    to: str, language: str, *, reference: str, right: Right, reason: str, due: datetime, company: Company
+) -> Mail:
+    """The answer takes up to two months longer (Art. 12(3)).
+
+    Raises:
+        ValueError: without a reason; such a letter cannot be sent.
+    """
+    if not reason.strip():
+        raise ValueError("an extension needs a reason (Art. 12(3) GDPR)")
+    params = {
+        "reference": reference,
+        "right": word("right", right, language),
+        "reason": reason.strip(),
+        "due": date(due, language, company.timezone),
+    }
+    return _mail(to, language, "extended", "notice", company, **params)
+
+
+# ---- layout --------------------------------------------------------------------------------------------------------
+
+_LINK = re.compile(r"\[(?P<label>[^\]]+)\]\(\{(?P<name>\w+)\}\)")
+_BODY = "margin:0;padding:24px 16px;font-family:system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;line-height:1.5"
+_CODE = "font-family:ui-monospace,Consolas,monospace;font-size:28px;font-weight:700;letter-spacing:2px;margin:24px 0"
+
+
+def _mail(
+    to: str,
+    language: str,
+    name: str,
+    kind: str,
+    company: Company,
+    more_text: str = "",
+    more_html: str = "",
+    **params: str,
+) -> Mail:
+    values = {"company": company.name, "contact": company.contact, "authority": company.authority, **params}
+    subject = say(f"mail.{name}_subject", language, **values)
+    paragraphs = template(f"mail.{name}_body", language).split("\n\n")
+    footer = template("mail.footer", language)
+    text = [_text_paragraph(p, values) for p in paragraphs]
+    text += [more_text] if more_text else []
+    html = "".join(_html_paragraph(p, values) for p in paragraphs) + more_html
+    return Mail(
+        to=to,
+        subject=subject,
+        text="\n\n".join([*text, "-- \n" + _fill(footer, values)]) + "\n",
+        html=_page(language, subject, html + f"<hr><p><small>{_fill_html(footer, values)}</small></p>"),
+        kind=kind,
+        headers={"Auto-Submitted": "auto-replied"},  # RFC 3834: no out-of-office answers please
+    )
+
+
+def _page(language: str, title: str, body: str) -> str:
+    return (
+        f'<!doctype html>\n<html lang="{known(language)}"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f'<meta name="color-scheme" content="light dark"><title>{escape(title)}</title></head>'
+        f'<body style="{_BODY}"><main style="max-width:44em;margin:0 auto">{body}</main></body></html>\n'
+    )
+
+
+def _text_paragraph(paragraph: str, values: dict[str, str]) -> str:
+    if link := _LINK.fullmatch(paragraph.strip()):
+        return f"{link['label']}:\n{values[link['name']]}"
+    return _fill(paragraph, values)
+
+
+def _html_paragraph(paragraph: str, values: dict[str, str]) -> str:
+    if link := _LINK.fullmatch(paragraph.strip()):
+        return f'<p><a href="{escape(values[link["name"]])}">{escape(link["label"])}</a></p>'
+    style = f' style="{_CODE}"' if paragraph.strip() == "{code}" else ""
+    return f"<p{style}>{_fill_html(paragraph, values)}</p>"
+
+
+def _fill(text: str, values: dict[str, str]) -> str:
+    return PLACEHOLDER.sub(lambda match: values[match[1]], text)
+
+
+def _fill_html(text: str, values: dict[str, str]) -> str:
+    safe = {name: escape(value).replace("\n", "<br>") for name, value in values.items()}
+    return _fill(escape(text), safe)

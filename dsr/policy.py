@@ -29,7 +29,7 @@ def _country(code: str) -> str:
 def _timezone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError):
         raise ValueError("is not a time zone of the IANA database") from None
     return name
 

@@ -33,6 +33,7 @@ class Settings(BaseModel):
         data_keys: Fernet keys that wrap the per-person keys, comma-separated, newest first.
         hash_key: key of the look-up hashes; never rotated.
         audit_key: key of the audit chain.
+        package_folder: where export packages lie, encrypted, until they expire.
         base_url: the only source of links in mails.
         cooling_off: seconds between proof and the start of an erasure.
         vendor_day: seconds that a "day" of a vendor's delay takes; 86,400 except in the demo.
@@ -49,6 +50,7 @@ class Settings(BaseModel):
     base_url: str
     database_url: str = "sqlite:///instance/privacy-desk.sqlite"
     ledger_url: str = "sqlite:///instance/ledger.sqlite"
+    package_folder: str = "instance/packages"
     policy_file: str = "policy.toml"
     cooling_off: Seconds = 86400.0
     package_expiry: Seconds = 7 * 86400.0

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
+from dsr.errors import VendorRefused
 from dsr.model import ConversationRef, Delivery, Identity, Inbound, InboundMessage, Reply, WebhookResponse
 
 
@@ -58,6 +59,33 @@ class Channel(ABC):
     @abstractmethod
     def note(self, conversation: ConversationRef, text: str, *, idempotency_key: str) -> None:
         """Tell the agents something, where the customer cannot see it; without personal data."""
+
+    def tell_agents(self, text: str, *, reference: str | None, idempotency_key: str) -> None:
+        """Post in the agents' own channel; only a platform on which agents work can.
+
+        Args:
+            reference: of the request that the text is about, for buttons.
+
+        Raises:
+            VendorError: it was not posted.
+        """
+        raise VendorRefused(self.vendor, "agents do not work here")
+
+    def is_agent(self, user: str) -> bool:
+        """May this user of the platform use the agents' commands?"""
+        return False
+
+    def command_response(self, text: str) -> WebhookResponse:
+        """The immediate answer to an agent's command, visible to that agent alone."""
+        raise VendorRefused(self.vendor, "agents do not work here")
+
+    def answer_command(self, response_url: str, text: str) -> None:
+        """Answer an agent's command, visible to that agent alone.
+
+        Raises:
+            VendorError: it was not answered.
+        """
+        raise VendorRefused(self.vendor, "agents do not work here")
 
     def said(self, conversation: ConversationRef, text: str, *, idempotency_key: str) -> bool:
         """After an interrupted try: did this reply or note arrive? Asked before it is sent again."""

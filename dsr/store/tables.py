@@ -185,7 +185,6 @@ requests = Table(
     Column("start_at", Instant),  # end of the cooling-off time
     Column("started_at", Instant),
     Column("stage", String(20), nullable=False, server_default=""),  # of the fulfilment
-    Column("open_steps", Integer),  # counted down with each terminal receipt
     Column("finished_at", Instant),
     Column("certificate_at", Instant),
     Column("frozen_from", String(24)),
@@ -213,6 +212,7 @@ receipts = Table(
     Column("leased_by", String(80)),
     Column("started_at", Instant),
     Column("finished_at", Instant),
+    Column("looks", Integer, nullable=False, server_default="0"),  # second looks that still found something
     Column("looked_at", Instant),  # the second look
     Column("verdict", String(16)),
     Column("problem", Text),

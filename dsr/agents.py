@@ -1,0 +1,149 @@
+"""The agents' commands: `/privacy …` in Slack. Answers are for the agent alone and hold no personal data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from dsr import commands, outgoing, receipts, requests
+from dsr.desk import Desk
+from dsr.errors import RequestError
+from dsr.letters import catalogue
+from dsr.model import AgentCommand
+from dsr.store.tables import requests as requests_table
+
+HELP = """*Privacy Desk*
+`/privacy list` open requests, the most urgent first
+`/privacy show REF` one request: due date, steps, what waits for a person
+`/privacy open EMAIL RIGHT` open a request for somebody (erasure, export, unsubscribe, objection, age_report, rectification, restriction, access); proof is asked from that person
+`/privacy approve REF` let a request that waits for an agent go on (four eyes: not the one who opened it)
+`/privacy done REF PROCESSOR OPERATION` a manual task is done
+`/privacy withdraw REF` stop a request that has not begun
+`/privacy help` this text"""
+READ_ONLY = frozenset({"", "help", "list", "show"})
+SORRY = "Sorry, only privacy agents can use this command. Ask your data protection officer to be added."
+
+
+def is_read_only(text: str) -> bool:
+    """Can the command be answered in the response itself, from our own database?"""
+    return _words(text)[0] in READ_ONLY
+
+
+def answer(desk: Desk, conn: sa.Connection, agent: str, text: str) -> str:
+    """Carry out a command and return what the agent reads; mistakes become a helpful sentence."""
+    verb, *arguments = _words(text)
+    command = _COMMANDS.get(verb)
+    if command is None:
+        return f"I do not know `{verb}`.\n{HELP}"
+    try:
+        return command(desk, conn, agent, arguments)
+    except RequestError as error:
+        return f"Not done: {error}"
+
+
+def carry_out(desk: Desk, conn: sa.Connection, key_id: str, command: AgentCommand) -> None:
+    """A stored command that changes something: act, and answer at its response URL."""
+    with conn.begin_nested():
+        text = answer(desk, conn, command.agent, command.text)
+    outgoing.respond(desk, conn, key_id, command.response_url, text, f"respond:{command.event_id}")
+
+
+def _words(text: str) -> list[str]:
+    words = text.split()
+    return [words[0].lower(), *words[1:]] if words else [""]
+
+
+def _help(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> str:
+    return HELP
+
+
+def _list(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> str:
+    c = requests_table.c
+    open_ = [str(s) for s in requests.OPEN] + ["partially_completed"]
+    rows = conn.execute(
+        sa.select(requests_table).where(c.status.in_(open_)).order_by(c.due_at, c.reference).limit(21)
+    ).all()
+    if not rows:
+        return "No open requests."
+    lines = [
+        f"`{row.reference}` {_words_of(row.right)} · {_words_of(row.status)} · {row.address_masked or '(no address)'}"
+        f" · {row.channel} · due {_date(desk, row.due_at)}"
+        for row in rows[:20]
+    ]
+    return "\n".join([*lines, *(["… and more"] if len(rows) > 20 else [])])
+
+
+def _show(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> str:
+    request = requests.get(desk, conn, _reference(arguments))
+    row = request.row
+    lines = [
+        f"*{request.reference}* {_words_of(request.right)} · {_words_of(request.status)} · {row.address_masked or '(no address)'}",
+        f"received {_date(desk, row.received_at)} in {row.channel}, due {_date(desk, row.due_at)}"
+        + (f", proved by {row.verified_by}" if request.verified else ", not proved"),
+    ]
+    for step in receipts.rows(conn, request.reference):
+        state = step.verdict or (f"{step.outcome or ''} {step.status}").strip()
+        until = f" until {_date(desk, step.due_at)}" if step.outcome == "manual" and step.status == "in_progress" else ""
+        problem = f" ({step.problem})" if step.problem else ""
+        lines.append(f"• {step.processor} {step.operation}: {_words_of(state)}{until}{problem}")
+        if until:
+            lines.append(f"    {step.note}")
+    return "\n".join(lines)
+
+
+def _open(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> str:
+    if len(arguments) != 2:
+        raise RequestError("say `/privacy open EMAIL RIGHT`")
+    address = re.sub(r"^<mailto:([^|>]+)(\|[^>]*)?>$", r"\1", arguments[0])
+    reference = commands.open_by_agent(desk, conn, agent, address, arguments[1])
+    request = requests.get(desk, conn, reference)
+    how = "started" if request.status != "identity_pending" else "the person has been mailed a code to prove who they are"
+    return f"Opened {reference}, due {_date(desk, request.row.due_at)}: {how}."
+
+
+def _approve(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> str:
+    reference = _reference(arguments)
+    return f"{reference}: {commands.approve(desk, conn, agent, reference)}."
+
+
+def _withdraw(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> str:
+    reference = _reference(arguments)
+    commands.withdraw(desk, conn, f"agent:{agent}", reference, "withdrawn by an agent for the person")
+    return f"{reference} is withdrawn."
+
+
+def _done(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> str:
+    if len(arguments) != 3:
+        raise RequestError("say `/privacy done REF PROCESSOR OPERATION`")
+    reference = _reference(arguments)
+    commands.complete_task(desk, conn, agent, reference, arguments[1].lower(), arguments[2].lower())
+    return f"{reference}: {arguments[2]} at {arguments[1]} is noted as done."
+
+
+def _reference(arguments: list[str]) -> str:
+    if not arguments:
+        raise RequestError("which request? Give its reference, like PR-7K3M2Q")
+    return requests.normalise_reference(arguments[0])
+
+
+def _words_of(value: str) -> str:
+    return str(value).replace("_", " ")
+
+
+def _date(desk: Desk, moment: datetime) -> str:
+    return catalogue.date(moment, "en", desk.policy.controller.timezone)
+
+
+_COMMANDS: dict[str, Callable[[Desk, sa.Connection, str, list[str]], str]] = {
+    "": _help,
+    "help": _help,
+    "list": _list,
+    "show": _show,
+    "open": _open,
+    "approve": _approve,
+    "withdraw": _withdraw,
+    "done": _done,
+}

@@ -1,0 +1,300 @@
+"""The use-cases, shared by the conversation, Slack, pages, API and command line. All take the caller's transaction."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from dsr import addresses, audit, identity, links, outgoing, requests, suppression
+from dsr.desk import Desk
+from dsr.errors import RequestError, TransitionNotAllowed, UnsupportedRequest
+from dsr.letters import catalogue, mails
+from dsr.model import WITHOUT_PROOF, ConversationRef, Reply, RequestStatus, Right
+from dsr.store.tables import conversations, receipts
+from dsr.store.tables import requests as requests_table
+
+S = RequestStatus
+
+NEEDS_AGENT = frozenset({Right.AGE_REPORT, Right.RECTIFICATION})
+_SUPPRESSION_KIND = {
+    Right.UNSUBSCRIBE: suppression.MARKETING,
+    Right.OBJECTION: suppression.OBJECTION,
+    Right.AGE_REPORT: suppression.AGE,
+}
+LINK_LIFETIME = timedelta(days=400)
+
+
+def open_without_proof(
+    desk: Desk,
+    conn: sa.Connection,
+    right: Right,
+    address: str,
+    *,
+    received_at: datetime,
+    channel: str,
+    conversation_id: str | None = None,
+    language: str = "en",
+    why: str = "",
+    opened_by: str = "customer",
+) -> str:
+    """Open a request whose first operation needs no proof, and let it act at once.
+
+    Returns:
+        the reference.
+    """
+    reference = requests.open_request(
+        desk,
+        conn,
+        right,
+        address,
+        received_at=received_at,
+        channel=channel,
+        status=S.WAITING_FOR_AGENT if right in NEEDS_AGENT else S.IN_PROGRESS,
+        opened_by=opened_by,
+        conversation_id=conversation_id,
+        language=language,
+        details={"why": why},
+    )
+    act_at_once(desk, conn, reference)
+    if right is not Right.UNSUBSCRIBE:
+        announce(desk, conn, reference)
+    return reference
+
+
+def act_at_once(desk: Desk, conn: sa.Connection, reference: str) -> None:
+    """Set the suppression now, in this transaction; the processors follow."""
+    request = requests.get(desk, conn, reference)
+    if request.address and request.right in _SUPPRESSION_KIND:
+        suppression.add(desk, conn, request.address, source=request.row.channel, kind=_SUPPRESSION_KIND[request.right])
+    desk.tasks.advance(conn, reference)
+
+
+def verified(
+    desk: Desk, conn: sa.Connection, reference: str, *, by: str, after: str = "", who: str = "customer"
+) -> None:
+    """The person is proved: erasure waits its cooling-off time, everything else starts.
+
+    Args:
+        by: what proved the person, e.g. `code`; an agent's id for a proof by hand.
+        after: reference of the export that an erasure waits for.
+    """
+    request = requests.get(desk, conn, reference)
+    now = desk.now()
+    proof: dict[str, Any] = {"verified_at": now, "verified_by": by}
+    if request.right is Right.ERASURE:
+        start = None if after else now + timedelta(seconds=desk.settings.cooling_off)
+        requests.move(
+            desk, conn, reference, S.COOLING_OFF, who=who, why=f"identity proved by {by}",
+            start_at=start, after_reference=after or None, wake_at=start, **proof,
+        )
+        if start:
+            desk.tasks.advance(conn, reference, delay=desk.settings.cooling_off)
+    elif request.status is S.IDENTITY_PENDING:
+        to = S.WAITING_FOR_AGENT if request.right in NEEDS_AGENT else S.IN_PROGRESS
+        requests.move(desk, conn, reference, to, who=who, why=f"identity proved by {by}", wake_at=now, **proof)
+        desk.tasks.advance(conn, reference)
+    else:  # an objection whose suppression is under way: now the restriction may follow
+        requests.update(conn, reference, wake_at=now, **proof)
+        audit.record(desk, conn, who=who, what="request.verified", reference=reference, why=f"identity proved by {by}")
+        desk.tasks.advance(conn, reference)
+    _mail_verified(desk, conn, reference)
+    announce(desk, conn, reference)
+
+
+def _mail_verified(desk: Desk, conn: sa.Connection, reference: str) -> None:
+    request = requests.get(desk, conn, reference)
+    zone = desk.policy.controller.timezone
+    language = request.row.language
+    mail = mails.verified_mail(
+        request.address,
+        language,
+        reference=reference,
+        right=request.right,
+        start=catalogue.moment(request.row.start_at, language, zone) if request.row.start_at else "",
+        due=catalogue.date(request.row.due_at, language, zone),
+        status_link=links.make(desk, conn, "status", lifetime=LINK_LIFETIME, reference=reference),
+        not_me_link=links.make(desk, conn, "not_me", lifetime=timedelta(days=30), reference=reference),
+        company=desk.policy.controller.name,
+    )
+    outgoing.mail(desk, conn, request.row.key_id, mail, f"verified:{reference}", reference)
+
+
+def announce(desk: Desk, conn: sa.Connection, reference: str) -> None:
+    """Tell the agents' channel about a new request: masked address, due date."""
+    r = requests.get(desk, conn, reference)
+    zone = desk.policy.controller.timezone
+    state = "a person decides" if r.status is S.WAITING_FOR_AGENT else str(r.status).replace("_", " ")
+    text = (
+        f"{reference}: {str(r.right).replace('_', ' ')} asked for in {r.row.channel} by {r.row.address_masked or 'somebody unnamed'}, "
+        f"due {catalogue.date(r.row.due_at, 'en', zone)} ({state})"
+    )
+    outgoing.tell_agents(desk, conn, r.row.key_id, text, f"announce:{reference}", reference)
+
+
+def open_by_agent(desk: Desk, conn: sa.Connection, agent: str, address: str, right_name: str) -> str:
+    """An agent opens a request for a person; proof is asked from the person, never from the agent.
+
+    Raises:
+        UnsupportedRequest: no such right.
+        RequestError: not an e-mail address.
+    """
+    spoken = {"delete": "erasure", "forget": "erasure", "object": "objection", "age": "age_report"}
+    name = spoken.get(right_name.lower(), right_name.lower())
+    if name not in {str(r) for r in Right}:
+        raise UnsupportedRequest(f"no such right; known: {', '.join(str(r) for r in Right)}")
+    right, address = Right(name), addresses.normalise(address)
+    if not address:
+        raise RequestError("that is not an e-mail address that we can use")
+    who, now = f"agent:{agent}", desk.now()
+    if right in WITHOUT_PROOF or right in NEEDS_AGENT:
+        return open_without_proof(desk, conn, right, address, received_at=now, channel="agent", opened_by=who)
+    reference = requests.open_request(
+        desk, conn, right, address, received_at=now, channel="agent", status=S.IDENTITY_PENDING, opened_by=who
+    )
+    mail_page_code(desk, conn, reference)
+    announce(desk, conn, reference)
+    return reference
+
+
+def mail_page_code(desk: Desk, conn: sa.Connection, reference: str) -> bool:
+    """Mail the person of a request a fresh code, to be typed on the request's verify page.
+
+    Returns:
+        False if the address has had too many codes.
+    """
+    request = requests.get(desk, conn, reference)
+    issued = identity.issue(desk, conn, request.row.address_hash, [str(request.right)], reference=reference)
+    if issued is None:
+        return False
+    lifetime = timedelta(days=30)
+    mail = mails.agent_opened_mail(
+        request.address,
+        request.row.language,
+        reference=reference,
+        right=request.right,
+        code=issued.code,
+        link=links.make(desk, conn, "verify", lifetime=lifetime, reference=reference),
+        not_me_link=links.make(
+            desk, conn, "not_me", lifetime=lifetime, reference=reference, challenge_id=issued.challenge_id
+        ),
+        company=desk.policy.controller.name,
+    )
+    outgoing.mail(desk, conn, request.row.key_id, mail, f"code:{issued.challenge_id}", reference)
+    return True
+
+
+def approve(desk: Desk, conn: sa.Connection, agent: str, reference: str) -> str:
+    """An agent lets a waiting request go on: cut short nothing, skip no proof.
+
+    An age report: the account is held (restriction pushed to the processors). Anything else that waits for an
+    agent: carried out, if the person is proved.
+
+    Returns:
+        what happened, for the agent.
+
+    Raises:
+        TransitionNotAllowed: nothing waits for an agent, or the law or four eyes forbid it.
+    """
+    request = requests.get(desk, conn, reference, lock=True)
+    who = f"agent:{agent}"
+    if request.row.opened_by == who or request.row.verified_by == who:
+        raise TransitionNotAllowed("who opened or verified a request cannot approve it alone (four eyes)")
+    if request.right is Right.AGE_REPORT and request.status is S.WAITING_FOR_AGENT:
+        if not request.address:
+            raise TransitionNotAllowed("the report names no account yet")
+        requests.update(conn, reference, held_by=who, approved_by=who, wake_at=desk.now())
+        audit.record(desk, conn, who=who, what="request.held", reference=reference, why="account of a child held (GDPR Art. 8)")
+        desk.tasks.advance(conn, reference)
+        return "the account is being held at every processor"
+    if request.status is S.IDENTITY_PENDING:
+        raise TransitionNotAllowed("the person is not proved yet; approval cannot replace proof (GDPR Art. 12(6))")
+    if request.status is not S.WAITING_FOR_AGENT:
+        raise TransitionNotAllowed(f"nothing waits for an agent here ({request.status})")
+    requests.move(desk, conn, reference, S.IN_PROGRESS, who=who, why="approved", approved_by=who, wake_at=desk.now())
+    desk.tasks.advance(conn, reference)
+    return "approved; it is being carried out"
+
+
+def withdraw(desk: Desk, conn: sa.Connection, who: str, reference: str, why: str) -> None:
+    """Withdraw a request that has not begun.
+
+    Raises:
+        TransitionNotAllowed: it has begun or ended.
+    """
+    requests.move(desk, conn, reference, S.WITHDRAWN, who=who, why=why)
+    identity.void(desk, conn, reference=reference)
+
+
+def not_me(desk: Desk, conn: sa.Connection, link: sa.Row[Any]) -> list[str]:
+    """"This was not me": freeze what the link is about, void its codes, tell the agents.
+
+    Returns:
+        references of the requests that were frozen.
+    """
+    c = requests_table.c
+    if link.reference:
+        where = c.reference == link.reference
+        identity.void(desk, conn, reference=link.reference)
+    else:
+        where = c.conversation_id == link.conversation_id
+    if link.conversation_id:
+        identity.void(desk, conn, conversation_id=link.conversation_id)
+    frozen = []
+    for row in conn.execute(sa.select(c.reference, c.status).where(where)).all():
+        if S.FROZEN in requests.MOVES[S(row.status)]:
+            request = requests.move(
+                desk, conn, row.reference, S.FROZEN, who="customer", why='"this was not me" was pressed', frozen_from=row.status
+            )
+            frozen.append(row.reference)
+            text = f'{row.reference}: the owner of the address says "this was not me". It is frozen; look at the conversation.'
+            outgoing.tell_agents(desk, conn, request.row.key_id, text, f"notme:{row.reference}", row.reference)
+    return frozen
+
+
+def complete_task(desk: Desk, conn: sa.Connection, agent: str, reference: str, processor: str, operation: str) -> None:
+    """An agent has done by hand what a processor's API cannot.
+
+    Raises:
+        RequestError: no such open task.
+    """
+    r = receipts.c
+    done = conn.execute(
+        receipts.update()
+        .where(
+            r.reference == reference, r.processor == processor, r.operation == operation,
+            r.outcome == "manual", r.status == "in_progress",
+        )
+        .values(status="completed", finished_at=desk.now(), owner=f"agent:{agent}", verdict="accepted")
+    )
+    if not done.rowcount:
+        raise RequestError(f"{reference} has no open task {operation} at {processor}")
+    audit.record(
+        desk, conn, who=f"agent:{agent}", what="task.completed", reference=reference, why=f"{operation} at {processor} by hand"
+    )
+    requests.update(conn, reference, wake_at=desk.now())
+    desk.tasks.advance(conn, reference)
+
+
+def reply_in_conversation(desk: Desk, conn: sa.Connection, reference: str, key: str, text_key: str, **params: object) -> None:
+    """Say something about a request in the conversation it came from, if it came from one."""
+    request = requests.get(desk, conn, reference)
+    if not request.row.conversation_id:
+        return
+    row = conn.execute(sa.select(conversations).where(conversations.c.id == request.row.conversation_id)).one()
+    ref = ConversationRef(**desk.vault.open(conn, row.key_id, row.ref_enc))
+    words = {
+        "reference": reference,
+        "right": catalogue.word(f"right_{request.right}", request.row.language),
+        **params,
+    }
+    message = Reply(catalogue.say(text_key, request.row.language, **words), request.row.language)
+    outgoing.reply(desk, conn, ref, row.id, row.key_id, message, key, reference)
+
+
+def derivation(request: requests.SubjectRequest) -> dict[str, Any]:
+    """How the due date was derived."""
+    found: dict[str, Any] = json.loads(request.row.derivation)
+    return found

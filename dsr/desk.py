@@ -1,0 +1,45 @@
+"""What every use-case needs, in one value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dsr.policy import Policy
+from dsr.settings import Settings
+from dsr.store.database import Database, make_engine
+from dsr.store.vault import Vault
+from dsr.tasks import Tasks
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Args:
+    channels: names of the channels that are connected -> the vendor behind each.
+    now: the clock, aware.
+    """
+
+    settings: Settings
+    policy: Policy
+    db: Database
+    vault: Vault
+    tasks: Tasks
+    channels: dict[str, str]
+    now: Callable[[], datetime]
+
+    def url(self, path: str) -> str:
+        """An absolute link; the base comes from the configuration alone (attack G14)."""
+        return f"{self.settings.base_url}/{path.lstrip('/')}"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def make_desk(
+    settings: Settings, policy: Policy, channels: dict[str, str], now: Callable[[], datetime] = utc_now
+) -> Desk:
+    db = Database(make_engine(settings.database_url))
+    vault = Vault(settings.data_keys.get_secret_value(), settings.hash_key.get_secret_value(), now)
+    return Desk(settings, policy, db, vault, Tasks(db.engine), channels, now)

@@ -1,0 +1,214 @@
+"""The ends of a request: when it may act, the last line in its conversation, its package, its certificate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from dsr import audit, codes, commands, export, fulfilment, links, outgoing, receipts, requests
+from dsr.desk import Desk
+from dsr.fulfilment import Farewell, Step
+from dsr.letters import catalogue, mails
+from dsr.letters.certificate import Certificate, CertificateRow
+from dsr.model import ConversationRef, Identities, Operation, RequestStatus, Right, Verdict
+from dsr.requests import SubjectRequest
+from dsr.store.tables import conversations
+from dsr.store.tables import outgoing as outgoing_table
+from dsr.store.tables import requests as requests_table
+
+S = RequestStatus
+
+
+def ready(desk: Desk, reference: str) -> SubjectRequest | None:
+    """The request, if it may act now; moves it on when its waiting time is over, else sees to its waking."""
+    with desk.db.write() as conn:
+        request = requests.get(desk, conn, reference, lock=True)
+        now, wake = desk.now(), request.row.wake_at
+        if request.status is S.IDENTITY_PENDING:
+            if wake and wake <= now:
+                requests.move(desk, conn, reference, S.EXPIRED, who="desk", why="the person never proved who they are")
+            return None
+        if request.status is S.COOLING_OFF:
+            start = request.row.start_at
+            if start is None:
+                return None  # waits for its export
+            if start > now:
+                desk.tasks.advance(conn, reference, delay=(start - now).total_seconds() + 0.05)
+                return None
+            return requests.move(
+                desk, conn, reference, S.IN_PROGRESS, who="desk", why="the cooling-off time is over", started_at=now
+            )
+        acts = request.status in (S.IN_PROGRESS, S.PARTIALLY_COMPLETED) or (
+            request.status is S.WAITING_FOR_AGENT and request.right is Right.AGE_REPORT
+        )
+        return request if acts else None
+
+
+def conversation_ref(desk: Desk, request: SubjectRequest) -> ConversationRef | None:
+    if not request.row.conversation_id:
+        return None
+    with desk.db.read() as conn:
+        row = conn.execute(
+            sa.select(conversations).where(conversations.c.id == request.row.conversation_id)
+        ).one()
+        return ConversationRef(**desk.vault.open(conn, row.key_id, row.ref_enc))
+
+
+def keep_identities(desk: Desk, reference: str, found: Identities) -> None:
+    with desk.db.write() as conn:
+        key_id = requests.get(desk, conn, reference).row.key_id
+        sealed = desk.vault.seal(conn, key_id, [(i.type, i.value) for i in found.all])
+        requests.update(conn, reference, identities_enc=sealed)
+
+
+def farewell_key(reference: str) -> str:
+    return f"farewell:{reference}"
+
+
+def say_farewell(desk: Desk, reference: str) -> None:
+    """The last line in the conversation, before it is erased itself."""
+    with desk.db.write() as conn:
+        commands.reply_in_conversation(desk, conn, reference, farewell_key(reference), "farewell")
+
+
+def farewell(desk: Desk, reference: str, steps: Sequence[Step]) -> Farewell:
+    """How it stands with the last line. One that could not be said does not hold up the erasure."""
+    if not any(step.stage == 2 for step in steps):
+        return "not needed"
+    with desk.db.read() as conn:
+        row = conn.execute(sa.select(outgoing_table).where(outgoing_table.c.key == farewell_key(reference))).first()
+    if row is None:
+        return "to say"
+    return "over" if row.sent_at or row.failed_at else "on its way"
+
+
+def finish(desk: Desk, reference: str, labels: Mapping[str, str]) -> bool:
+    """Nothing automated is left: end the request, or say what still waits for a person.
+
+    Args:
+        labels: processor name -> the policy's label.
+
+    Returns:
+        True if the status changed.
+    """
+    with desk.db.write() as conn:
+        request = requests.get(desk, conn, reference, lock=True)
+        steps = receipts.steps(desk, conn, reference)
+        if request.status is S.WAITING_FOR_AGENT:
+            return False  # the age report's decision is an agent's
+        if request.right is Right.OBJECTION and not request.verified:
+            return _wait_for_proof(desk, conn, request)
+        to = S.COMPLETED if fulfilment.complete(steps) else S.PARTIALLY_COMPLETED
+        if to is request.status:
+            return False
+        now = desk.now()
+        request = requests.move(
+            desk, conn, reference, to, who="desk", why="no automated step is open", finished_at=now, certificate_at=now
+        )
+        if request.right in (Right.EXPORT, Right.ACCESS):
+            _hand_out_package(desk, conn, request, to, labels)
+        elif request.right is not Right.UNSUBSCRIBE:
+            _issue_certificate(desk, conn, request, labels)
+        if to is S.COMPLETED:
+            # The address has done its work; the keyed hash and the reference stay.
+            requests.update(conn, reference, address_enc=None, identities_enc=None)
+        return True
+
+
+def _wait_for_proof(desk: Desk, conn: sa.Connection, request: SubjectRequest) -> bool:
+    """Mail is stopped; the restriction waits for proof, and without it the request ends as it is."""
+    age = desk.now() - request.row.received_at
+    if age.total_seconds() < desk.settings.identity_expiry:
+        return False
+    requests.move(
+        desk, conn, request.reference, S.COMPLETED, who="desk", why="suppressed; no proof came for a restriction",
+        finished_at=desk.now(),
+    )
+    return True
+
+
+def _hand_out_package(
+    desk: Desk, conn: sa.Connection, request: SubjectRequest, to: RequestStatus, labels: Mapping[str, str]
+) -> None:
+    reference, row = request.reference, request.row
+    if to is S.PARTIALLY_COMPLETED or row.certificate_at is not None:
+        word = codes.new_word() if row.conversation_id else ""
+        lifetime = timedelta(seconds=desk.settings.package_expiry)
+        export.build(desk, conn, request, certificate(desk, conn, request, labels))
+        link = links.make(desk, conn, "download", lifetime=lifetime, reference=reference, word=word)
+        expires = catalogue.date(desk.now() + lifetime, row.language, desk.policy.controller.timezone)
+        mail = mails.package_mail(
+            request.address, row.language, reference=reference, link=link, expires=expires,
+            company=desk.policy.controller.name,
+        )
+        outgoing.mail(desk, conn, row.key_id, mail, f"package:{reference}:{to}", reference)
+        if word:
+            commands.reply_in_conversation(desk, conn, reference, f"package:{reference}:{to}:word", "export_ready", word=word)
+    _start_what_waited(desk, conn, reference)
+
+
+def _start_what_waited(desk: Desk, conn: sa.Connection, reference: str) -> None:
+    """An erasure that waited for this export begins its cooling-off time."""
+    c = requests_table.c
+    start = desk.now() + timedelta(seconds=desk.settings.cooling_off)
+    waiting = conn.execute(
+        sa.select(c.reference).where(
+            c.after_reference == reference, c.status == str(S.COOLING_OFF), c.start_at.is_(None)
+        )
+    ).scalars()
+    for other in list(waiting):
+        requests.update(conn, other, start_at=start, wake_at=start)
+        desk.tasks.advance(conn, other, delay=desk.settings.cooling_off)
+
+
+def _issue_certificate(desk: Desk, conn: sa.Connection, request: SubjectRequest, labels: Mapping[str, str]) -> None:
+    issued = certificate(desk, conn, request, labels)
+    mail = mails.certificate_mail(request.address, request.row.language, issued, company=desk.policy.controller.name)
+    outgoing.mail(desk, conn, request.row.key_id, mail, f"certificate:{request.reference}:{request.status}", request.reference)
+    audit.record(
+        desk, conn, who="desk", what="certificate.issued", reference=request.reference, why=str(request.status),
+        details={row.processor_label: str(row.verdict) for row in issued.rows},
+    )
+    asking = desk.channels.get(request.row.channel, "")
+    if request.right is not Right.ERASURE or not asking:
+        key = "finished" if request.status is S.COMPLETED else "partly"
+        commands.reply_in_conversation(desk, conn, request.reference, f"{key}:{request.reference}", key)
+
+
+def certificate(desk: Desk, conn: sa.Connection, request: SubjectRequest, labels: Mapping[str, str]) -> Certificate:
+    """What is true at every processor after asking it again; names processors and dates, never values."""
+    zone, purposes = desk.policy.controller.timezone, {p.name: p.purpose for p in desk.policy.processors}
+    order = list(labels)
+    rows = []
+    for row in sorted(receipts.rows(conn, request.reference), key=lambda x: (order.index(x.processor), x.operation)):
+        by_hand = row.outcome == "manual" and row.status == "in_progress"
+        verdict = Verdict.WITH_A_PERSON if by_hand else Verdict(row.verdict) if row.verdict else Verdict.ACCEPTED
+        rows.append(
+            CertificateRow(
+                processor_label=labels[row.processor],
+                purpose=purposes.get(row.processor, ""),
+                verdict=verdict,
+                on=row.looked_at or row.finished_at,
+                until=catalogue.date(row.due_at, request.row.language, zone) if by_hand and row.due_at else "",
+                residue=receipts.residue(row),
+                note="" if row.operation == str(Operation.ERASE) else row.operation,
+            )
+        )
+    r = request.row
+    return Certificate(
+        reference=request.reference,
+        right=request.right,
+        received=r.received_at,
+        verified=r.verified_at,
+        finished=r.finished_at,
+        due=r.due_at,
+        complete=request.status is S.COMPLETED,
+        rows=tuple(rows),
+        controller=desk.policy.controller,
+        dpo=desk.policy.dpo,
+        authority=desk.policy.authority,
+        derivation=json.loads(r.derivation),
+    )

@@ -1,0 +1,149 @@
+"""What comes next for a request: pure decisions over its receipts.
+
+Two stages. The first is every processor but the one whose conversation the person is in; then a last line is said
+there; then that processor. An erasure is looked at again after the processor's own delay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from dsr.model import OPERATIONS, Operation, Outcome, ReceiptStatus, Right, Support, Verdict
+
+OWN_DATABASE = "own_database"
+LOOKS = 3  # an erasure that is found again this often goes to a person
+BACK_OFF_CAP = 3600.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One receipt row as far as decisions need it.
+
+    Args:
+        next_at: not before this moment: the next try, poll, or second look.
+        asked: whether the vendor finishes later and is to be polled.
+    """
+
+    processor: str
+    operation: Operation
+    stage: int
+    status: ReceiptStatus
+    outcome: Outcome | None = None
+    next_at: datetime | None = None
+    leased: bool = False
+    verdict: Verdict | None = None
+    looks: int = 0
+    attempts: int = 0
+
+    @property
+    def by_hand(self) -> bool:
+        return self.status is ReceiptStatus.IN_PROGRESS and self.outcome is Outcome.MANUAL
+
+    @property
+    def at_work(self) -> bool:
+        """The automated part is not over: to be tried, or finishing at the vendor."""
+        return not self.by_hand and self.status in (ReceiptStatus.PENDING, ReceiptStatus.IN_PROGRESS)
+
+    @property
+    def settled(self) -> bool:
+        """Nothing automated is left to do, second look included."""
+        if self.by_hand:
+            return True
+        if self.status is ReceiptStatus.CANCELLED:
+            return True
+        return self.status is ReceiptStatus.COMPLETED and (self.operation is not Operation.ERASE or self.verdict is not None)
+
+
+@dataclass(frozen=True)
+class Next:
+    """What to do now, and when to come again if nothing is left to do now."""
+
+    run: tuple[Step, ...] = ()
+    poll: tuple[Step, ...] = ()
+    look: tuple[Step, ...] = ()
+    farewell: bool = False
+    finish: bool = False
+    wake_at: datetime | None = None
+
+    @property
+    def idle(self) -> bool:
+        return not (self.run or self.poll or self.look or self.farewell or self.finish)
+
+
+def plan(
+    right: Right,
+    supports: Mapping[str, Mapping[Operation, Support]],
+    *,
+    asking: str,
+    verified: bool,
+    held: bool,
+    known: bool,
+) -> list[tuple[str, Operation, int]]:
+    """The steps of a request: processor, operation, stage.
+
+    Args:
+        supports: every processor of the policy and the own database, in order.
+        asking: the vendor whose conversation the person is in; empty if none.
+        verified: the person is proved.
+        held: an agent holds the account of an age report.
+        known: there is an address to act on.
+    """
+    if not known:
+        return []
+    operations = list(OPERATIONS[right])
+    if right is Right.OBJECTION and not verified:
+        operations.remove(Operation.RESTRICT)
+    if right is Right.AGE_REPORT and held:
+        operations.append(Operation.RESTRICT)
+    steps = []
+    for operation in operations:
+        for processor, table in supports.items():
+            # An erasure is answered for every processor, also where there is nothing that could be erased.
+            if table.get(operation, Support.NONE) is Support.NONE and operation is not Operation.ERASE:
+                continue
+            last = processor == asking and operation is Operation.ERASE
+            steps.append((processor, operation, 2 if last else 1))
+    return steps
+
+
+Farewell = Literal["not needed", "to say", "on its way", "over"]
+
+
+def next_for(steps: Sequence[Step], now: datetime, farewell: Farewell) -> Next:
+    """Decide from the receipts.
+
+    Args:
+        farewell: how it stands with the last line in the conversation.
+    """
+    first_over = not any(s.at_work for s in steps if s.stage == 1)
+    second_open = first_over and farewell in ("not needed", "over")
+    free = [s for s in steps if not s.leased and (s.next_at is None or s.next_at <= now)]
+    reachable = [s for s in free if s.stage == 1 or second_open]
+    waiting_for_second = any(s.stage == 2 and s.status is ReceiptStatus.PENDING for s in steps)
+    return Next(
+        run=tuple(s for s in reachable if s.status is ReceiptStatus.PENDING),
+        poll=tuple(s for s in free if s.status is ReceiptStatus.IN_PROGRESS and not s.by_hand),
+        look=tuple(s for s in free if s.status is ReceiptStatus.COMPLETED and not s.settled),
+        farewell=first_over and waiting_for_second and farewell == "to say",
+        finish=bool(steps) and all(s.settled for s in steps),
+        wake_at=min((s.next_at for s in steps if s.next_at and s.next_at > now and not s.settled), default=None),
+    )
+
+
+def back_off(attempts: int, base: float, asked: float | None = None) -> timedelta:
+    """The pause before the next try of a processor: doubling, capped, at least what the vendor asked for.
+
+    Args:
+        attempts: tries so far, 1 or more.
+        base: seconds.
+        asked: seconds of a Retry-After.
+    """
+    return timedelta(seconds=max(asked or 0.0, min(base * 2 ** (attempts - 1), BACK_OFF_CAP)))
+
+
+def complete(steps: Iterable[Step]) -> bool:
+    """Is every step terminal, with no task left to a person?"""
+    return all(s.settled and not s.by_hand for s in steps)

@@ -1,0 +1,47 @@
+"""The safety net: whatever waits without anybody coming for it is enqueued again. Everything it wakes is idempotent."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from dsr import outgoing
+from dsr.desk import Desk
+from dsr.store.tables import messages, requests
+
+FORGOTTEN = timedelta(seconds=60)
+
+
+def once(desk: Desk) -> None:
+    """Enqueue lanes that are due, messages that nobody handled, and requests whose time has come."""
+    now = desk.now()
+    lanes = outgoing.waiting_lanes(desk)
+    with desk.db.read() as conn:
+        m, q = messages.c, requests.c
+        unhandled = conn.execute(
+            sa.select(m.id).where(m.handled_at.is_(None), m.received_at < now - FORGOTTEN).limit(500)
+        ).scalars().all()
+        due = conn.execute(
+            sa.select(q.reference)
+            .where(
+                q.wake_at <= now,
+                q.status.in_(["identity_pending", "cooling_off", "in_progress", "waiting_for_agent", "partially_completed"]),
+            )
+            .order_by(q.received_at)
+            .limit(500)
+        ).scalars().all()
+    with desk.db.write() as conn:
+        for lane in lanes:
+            desk.tasks.deliver(conn, lane)
+        for message_id in unhandled:
+            desk.tasks.message_again(conn, message_id)
+        for reference in due:
+            conn.execute(requests.update().where(q.reference == reference).values(wake_at=now + timedelta(minutes=10)))
+            desk.tasks.advance(conn, reference)
+
+
+def message_again(desk: Desk, message_id: int, delay: float) -> None:
+    """Try a message again after `delay` seconds."""
+    with desk.db.write() as conn:
+        desk.tasks.message_again(conn, message_id, delay)

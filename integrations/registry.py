@@ -1,0 +1,79 @@
+"""Every vendor, one line each; and what is connected under the present settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dsr.errors import ConfigurationError
+from dsr.policy import Policy
+from integrations import intercom, mailchimp, mailgun, own_database, slack, zendesk
+from integrations.channel import Channel
+from integrations.mail import Mailer, make_mailer
+from integrations.manual import ManualProcessor
+from integrations.processor import Processor
+from integrations.vendor import Vendor, VendorSettings
+
+VENDORS: tuple[Vendor, ...] = (
+    own_database.VENDOR,
+    intercom.VENDOR,
+    zendesk.VENDOR,
+    zendesk.MESSAGING,
+    slack.VENDOR,
+    mailgun.VENDOR,
+    mailchimp.VENDOR,
+)
+
+
+@dataclass
+class Connections:
+    """What this process talks to.
+
+    Args:
+        channels: webhook path -> channel.
+        processors: the own database first, then the policy's list in its order; never one less.
+        off: labels of the processors that are not connected (every step is a manual task).
+    """
+
+    channels: dict[str, Channel] = field(default_factory=dict)
+    processors: dict[str, Processor] = field(default_factory=dict)
+    mailer: Mailer | None = None
+    off: list[str] = field(default_factory=list)
+
+    @property
+    def vendor_of_channel(self) -> dict[str, str]:
+        return {name: channel.vendor for name, channel in self.channels.items()}
+
+
+def connect(env: Mapping[str, str], policy: Policy) -> Connections:
+    """Make every channel and processor whose variables are set. No network.
+
+    Raises:
+        ConfigurationError: with the problems of all vendors at once.
+    """
+    problems: list[str] = []
+    settings: dict[str, VendorSettings] = {}
+    for vendor in VENDORS:
+        try:
+            if found := vendor.settings.from_env(env):
+                settings[vendor.name] = found
+        except ConfigurationError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigurationError(problems)
+    made = Connections()
+    known = {v.name: v for v in VENDORS if v.label}
+    for name, label in [("own_database", policy.own_database.label), *((p.name, p.label) for p in policy.processors)]:
+        vendor = known.get(name)
+        if vendor and vendor.processor and name in settings:
+            made.processors[name] = vendor.processor(settings[name], policy)
+            continue
+        made.off.append(label)
+        made.processors[name] = ManualProcessor(
+            name, label, vendor.instructions if vendor else None, vendor.supports if vendor else None
+        )
+    for vendor in VENDORS:
+        if vendor.name in settings:
+            made.channels |= {path: make(settings[vendor.name]) for path, make in vendor.channels.items()}
+    made.mailer = make_mailer(env.get("SMTP_URL", ""), settings.get("mailgun"), env.get("MAIL_FROM", ""))
+    return made

@@ -1,0 +1,1 @@
+"""What the worker runs: the sole importer of DBOS's decorators. Each workflow is short, and safe to run again."""

@@ -1,0 +1,120 @@
+"""The durable engine: DBOS with our workflows and queues. A workflow's arguments are ids; its work is idempotent."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from dbos import DBOS, DBOSConfig
+from dbos import DBOSPortableJSONSerializer as PortableJSON
+
+from dsr import outgoing, receipts, sweep
+from dsr.desk import Desk
+from dsr.errors import VendorError
+from dsr.settings import Settings
+from dsr.store.tables import workers
+from dsr.tasks import APPLICATION, MESSAGES, REQUESTS
+from workflows import message, request, sending
+from workflows.context import Worker
+
+log = structlog.get_logger()
+
+POLL_MESSAGES = 0.1  # seconds; answers at a vendor in well under a quarter of a second
+POLL_REQUESTS = 0.2
+SWEEP_EVERY = 30.0
+RETENTION = 3 * 86400  # seconds that finished workflows are kept
+
+_worker: Worker | None = None
+
+
+def _running() -> Worker:
+    assert _worker is not None, "the worker is not started"  # noqa: S101
+    return _worker
+
+
+@DBOS.workflow(name="handle_message")
+def handle_message(message_id: int) -> None:
+    worker = _running()
+    try:
+        message.handle(worker, message_id)
+    except VendorError as error:
+        log.warning("message waits for a vendor", message=message_id, problem=error.what)
+        sweep.message_again(worker.desk, message_id, worker.desk.settings.retry_base)
+
+
+@DBOS.workflow(name="deliver")
+def deliver(lane: str) -> None:
+    sending.deliver(_running(), lane)
+
+
+@DBOS.workflow(name="advance")
+def advance(reference: str) -> None:
+    request.advance(_running(), reference)
+
+
+def own_engine(settings: Settings) -> sa.Engine:
+    """An engine for DBOS beside the desk's own: it wants autocommitted reads, we want whole transactions.
+
+    Both write the same database with the same durability (DBOS sets neither WAL nor synchronous=FULL).
+    """
+    if not settings.sqlite:
+        return sa.create_engine(settings.database_url, pool_size=20, max_overflow=10, pool_pre_ping=True)
+    engine = sa.create_engine(settings.database_url, pool_size=20, max_overflow=50)
+
+    @sa.event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, record: Any) -> None:
+        connection.isolation_level = "IMMEDIATE"
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+def start(worker: Worker, engine: sa.Engine) -> None:
+    """Launch the engine in this process; returns when it is polling.
+
+    Args:
+        engine: the desk's database; DBOS keeps its tables in it.
+    """
+    global _worker
+    _worker = worker
+    concurrency = worker.desk.settings.worker_concurrency
+    config: DBOSConfig = {
+        "name": APPLICATION,
+        "system_database_engine": engine,
+        "application_version": "1",  # our workflows hold no state between steps: any version can finish them
+        "executor_id": worker.id,
+        "serializer": PortableJSON(),
+        "log_level": "WARNING",
+        "max_executor_threads": 4 * concurrency,
+        "use_listen_notify": False,
+    }
+    outgoing.release(worker.desk, worker.id)
+    receipts.release(worker.desk, worker.id)
+    DBOS(config=config)
+    DBOS.launch()
+    DBOS.register_queue(MESSAGES, worker_concurrency=concurrency, polling_interval_sec=POLL_MESSAGES)
+    DBOS.register_queue(REQUESTS, worker_concurrency=concurrency, polling_interval_sec=POLL_REQUESTS)
+    sweep.once(worker.desk)
+
+
+def run_forever(worker: Worker) -> None:
+    """Sweep now and then, and show that this worker lives, until the process ends."""
+    while True:
+        heartbeat(worker.desk, worker.id)
+        time.sleep(SWEEP_EVERY)
+        sweep.once(worker.desk)
+
+
+def heartbeat(desk: Desk, id: str) -> None:
+    with desk.db.write() as conn:
+        now = desk.now()
+        updated = conn.execute(workers.update().where(workers.c.executor_id == id).values(seen_at=now))
+        if not updated.rowcount:
+            conn.execute(workers.insert().values(executor_id=id, seen_at=now))
+
+
+def stop() -> None:
+    DBOS.destroy()

@@ -1,0 +1,221 @@
+"""`advance(request)`: do everything that is due, in parallel, and end. Waiting is a delayed enqueue."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+
+from dsr import finishing, fulfilment, receipts, requests
+from dsr.errors import VendorError
+from dsr.export import collect
+from dsr.fulfilment import Next, Step
+from dsr.model import (
+    Findings,
+    Identities,
+    Instruction,
+    Operation,
+    Outcome,
+    Receipt,
+    ReceiptStatus,
+    RequestStatus,
+    Right,
+    Support,
+    manual,
+)
+from dsr.requests import SubjectRequest
+from integrations.processor import Processor
+from workflows.context import Worker
+
+log = structlog.get_logger()
+S = RequestStatus
+
+# One pool for all requests of this process: a flood of requests must not become a flood of threads.
+_pool = ThreadPoolExecutor(max_workers=40, thread_name_prefix="processor")
+
+
+def advance(worker: Worker, reference: str) -> None:
+    """Do what is due for a request; safe to run twice and at the same time."""
+    while True:
+        request = finishing.ready(worker.desk, reference)
+        if request is None:
+            return
+        if request.address and not request.row.identities_enc and not _resolve(worker, request):
+            return
+        steps = _planned(worker, reference)
+        if steps is None:
+            return
+        todo = fulfilment.next_for(steps, worker.desk.now(), finishing.farewell(worker.desk, reference, steps))
+        if todo.idle:
+            _sleep(worker, reference, todo, steps)
+            return
+        if todo.farewell:
+            finishing.say_farewell(worker.desk, reference)
+        if not _act(worker, reference, todo) and not todo.farewell and not _finish(worker, reference, todo, steps):
+            return
+
+
+def _resolve(worker: Worker, request: SubjectRequest) -> bool:
+    """Find the person's identifiers in the own database and in the conversation, before anything is erased there."""
+    desk, subject = worker.desk, Identities.of_email(request.address)
+    try:
+        found = worker.connections.processors[fulfilment.OWN_DATABASE].find(subject)
+    except VendorError as error:
+        log.warning("own database did not answer", problem=error.what)
+        with desk.db.write() as conn:
+            desk.tasks.advance(conn, request.reference, delay=desk.settings.retry_base)
+        return False
+    more = subject.plus(found.identities)
+    ref = finishing.conversation_ref(desk, request)
+    if ref and ref.channel in worker.connections.channels and request.verified:
+        more = more.plus(worker.connections.channels[ref.channel].identities(ref))
+    finishing.keep_identities(desk, request.reference, more)
+    return True
+
+
+def _planned(worker: Worker, reference: str) -> list[Step] | None:
+    desk, processors = worker.desk, worker.connections.processors
+    with desk.db.write() as conn:
+        request = requests.get(desk, conn, reference, lock=True)
+        todo = fulfilment.plan(
+            request.right,
+            {name: p.supports for name, p in processors.items()},
+            asking=request.row.vendor if request.row.conversation_id else "",
+            verified=request.verified,
+            held=request.row.held_by is not None,
+            known=bool(request.address),
+        )
+        receipts.plan(desk, conn, reference, todo, request.row.due_at)
+        return receipts.steps(desk, conn, reference) or None
+
+
+def _act(worker: Worker, reference: str, todo: Next) -> bool:
+    """Run, poll and look in parallel; True if anything was this worker's to do."""
+    jobs = [
+        *(_pool.submit(_run, worker, reference, step) for step in todo.run),
+        *(_pool.submit(_poll, worker, reference, step) for step in todo.poll),
+        *(_pool.submit(_look, worker, reference, step) for step in todo.look),
+    ]
+    return any([job.result() for job in jobs])
+
+
+def _finish(worker: Worker, reference: str, todo: Next, steps: list[Step]) -> bool:
+    """Issue what a finished request issues; True if its state changed and another look is worth it."""
+    if todo.finish:
+        return finishing.finish(worker.desk, reference, {n: p.label for n, p in worker.connections.processors.items()})
+    return False
+
+
+def _sleep(worker: Worker, reference: str, todo: Next, steps: list[Step]) -> None:
+    if todo.wake_at is None:
+        return  # a person, a reply on its way, or another worker will wake it; the sweep looks after the rest
+    delay = max(0.05, (todo.wake_at - worker.desk.now()).total_seconds())
+    with worker.desk.db.write() as conn:
+        requests.update(conn, reference, wake_at=todo.wake_at)
+        worker.desk.tasks.advance(conn, reference, delay=delay)
+
+
+def _subject(worker: Worker, reference: str) -> tuple[SubjectRequest, Identities]:
+    with worker.desk.db.read() as conn:
+        request = requests.get(worker.desk, conn, reference)
+        return request, request.identities.plus(receipts.identities(worker.desk, conn, reference))
+
+
+def _instruction(request: SubjectRequest, subject: Identities, step: Step) -> Instruction:
+    return Instruction(
+        request.reference,
+        request.right,
+        step.operation,
+        subject,
+        f"{request.reference}:{step.processor}:{step.operation}",
+        dict(request.details.get("changes", {})),
+    )
+
+
+def _run(worker: Worker, reference: str, step: Step) -> bool:
+    row = receipts.lease(worker.desk, worker.id, reference, step)
+    if row is None:
+        return False
+    processor = worker.connections.processors[step.processor]
+    request, subject = _subject(worker, reference)
+    instruction = _instruction(request, subject, step)
+    try:
+        before = _look_before(processor, step, subject)
+        if before and before.ambiguous:
+            receipt = manual(
+                f"More than one person at {processor.label} may be meant: look at the records and decide. "
+                + _by_hand(processor, step)
+            )
+        elif step.operation is Operation.EXPORT:
+            receipt = _export(worker, processor, instruction)
+        else:
+            if before:
+                instruction = _instruction(request, subject.plus(before.identities), step)
+            receipt = processor.perform(instruction)
+    except VendorError as error:
+        receipts.failed(worker.desk, reference, step, row.attempts, error, _by_hand(processor, step))
+    except Exception as error:
+        # A fault of ours must not leave the step leased and silent: it is told, tried again, then given to a person.
+        log.exception("processor failed", processor=step.processor, operation=step.operation)
+        ours = _Fault(step.processor, f"a fault of our own ({type(error).__name__})")
+        receipts.failed(worker.desk, reference, step, row.attempts, ours, _by_hand(processor, step))
+    else:
+        receipts.save(worker.desk, reference, step, receipt, before)
+    return True
+
+
+class _Fault(VendorError):
+    retry = True
+
+
+def _look_before(processor: Processor, step: Step, subject: Identities) -> Findings | None:
+    """What is held before something destructive or restricting; stopping mail needs no look."""
+    if step.operation in (Operation.SUPPRESS, Operation.EXPORT) or _table(processor, Operation.FIND) is Support.MANUAL:
+        return None
+    return processor.find(subject)
+
+
+def _export(worker: Worker, processor: Processor, instruction: Instruction) -> Receipt:
+    if _table(processor, Operation.EXPORT) is Support.MANUAL:
+        return processor.by_hand(instruction)
+    counts = collect(worker.desk, instruction.reference, processor.name, processor.export(instruction))
+    outcome = Outcome.DONE if counts else Outcome.NO_MATCH
+    return Receipt(ReceiptStatus.COMPLETED, outcome, counts)
+
+
+def _table(processor: Processor, operation: Operation) -> Support:
+    return processor.supports.get(operation, Support.NONE)
+
+
+def _by_hand(processor: Processor, step: Step) -> str:
+    return processor.instructions.get(step.operation) or (
+        f"Carry out `{step.operation}` for this person at {processor.label} by hand; the connector could not."
+    )
+
+
+def _poll(worker: Worker, reference: str, step: Step) -> bool:
+    row = receipts.lease(worker.desk, worker.id, reference, step)
+    if row is None:
+        return False
+    processor = worker.connections.processors[step.processor]
+    asked = Receipt(
+        ReceiptStatus(row.status), step.outcome, note=row.note, handle=row.handle, residue=receipts.residue(row)
+    )
+    try:
+        receipts.save(worker.desk, reference, step, processor.status(asked))
+    except VendorError as error:
+        receipts.failed(worker.desk, reference, step, row.attempts, error, _by_hand(processor, step))
+    return True
+
+
+def _look(worker: Worker, reference: str, step: Step) -> bool:
+    row = receipts.lease(worker.desk, worker.id, reference, step)
+    if row is None:
+        return False
+    processor = worker.connections.processors[step.processor]
+    _, subject = _subject(worker, reference)
+    try:
+        receipts.looked(worker.desk, reference, step, processor.find(subject), _by_hand(processor, step))
+    except VendorError as error:
+        receipts.look_failed(worker.desk, reference, step, row.attempts, error)
+    return True

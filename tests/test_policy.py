@@ -16,24 +16,8 @@ COPY = Path(__file__).parent / "fixtures" / "policy_table.txt"
 PUBLISHED = ROOT.parent / "shared" / "policy.txt"
 HEADING = "Entity Name Data Processing Purpose Location Website"
 FOLDERS = [
-    "intercom",
-    "zendesk",
-    "google",
-    "hotjar",
-    "baremetrics",
-    "dropbox",
-    "meta",
-    "sentry",
-    "microsoft",
-    "tawkto",
-    "smartsupp",
-    "slack",
-    "mailgun",
-    "paddle",
-    "maxmind",
-    "atlassian",
-    "mailchimp",
-    "hubspot",
+    *("intercom", "zendesk", "google", "hotjar", "baremetrics", "dropbox", "meta", "sentry", "microsoft"),
+    *("tawkto", "smartsupp", "slack", "mailgun", "paddle", "maxmind", "atlassian", "mailchimp", "hubspot"),
 ]
 
 

@@ -14,6 +14,7 @@ from importlib.resources import files
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_time
+from babel.units import format_unit
 
 LANGUAGES = ("en", "ro", "de", "fr", "es")
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -95,6 +96,11 @@ def moment(at: datetime, language: str, timezone: str) -> str:
     local = at.astimezone(ZoneInfo(timezone))
     time = format_time(local, format="short", locale=_locale(language))
     return _DATE_AND_TIME[known(language)].format(date(at, language, timezone), time)
+
+
+def days_long(number: int, language: str) -> str:
+    """A number of days in words: "30 days", "30 de zile"."""
+    return format_unit(number, "duration-day", locale=_locale(language))
 
 
 def _locale(language: str) -> str:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from html import escape
 from itertools import chain
 
-from dsr.letters.catalogue import date, known, moment, phrase, say, word
+from dsr.letters.catalogue import date, days_long, known, moment, phrase, say, word
 from dsr.model import Residue, Right, Verdict
 
 
@@ -191,12 +191,12 @@ def _verdict(row: CertificateRow, language: str) -> str:
 
 
 def _until(until: str, language: str) -> _Phrase:
-    """ "until 5 April 2027", "until 90 days"; a phrase of a connector stays as it is if it has no translation."""
+    """ "until 5 April 2027", "for up to 90 days"; a phrase of a connector stays as it is if it has no translation."""
     if re.fullmatch(r"\d{4}-\d\d-\d\d", until):
         day = date(datetime.fromisoformat(until).replace(tzinfo=UTC), language, "UTC")
         return _Phrase(say("word.until", language, date=day), known(language))
     if days := re.fullmatch(r"(?:up to |within )?(\d+) days?", until):
-        return _Phrase(say("word.days", language, number=days[1]), known(language))
+        return _Phrase(say("word.days", language, duration=days_long(int(days[1]), language)), known(language))
     return _Phrase(*phrase(until, language))
 
 

@@ -45,7 +45,9 @@ def create_app(env: Mapping[str, str] | None = None) -> Flask:
     """
     env = environment() if env is None else env
     configure_logs(env.get("LOG_LEVEL", "INFO"))
-    app = Flask("privacy_desk", template_folder=str(ROOT / "pages" / "templates"), static_folder=str(ROOT / "pages" / "static"))
+    app = Flask(
+        "privacy_desk", template_folder=str(ROOT / "pages" / "templates"), static_folder=str(ROOT / "pages" / "static")
+    )
     app.extensions["env"] = env
     app.config["MAX_CONTENT_LENGTH"] = webhooks.MAX_BYTES
     app.register_error_handler(RequestEntityTooLarge, _too_large)

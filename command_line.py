@@ -96,7 +96,9 @@ def deadline_(received: str, country: str | None, json_: bool) -> None:
     if json_:
         click.echo(json.dumps(shown, indent=2))
         return
-    click.echo(f"received {shown['received']}\ndue      {shown['due']}\nextended {shown['extended_due']} (only with notice inside month one)")
+    click.echo(
+        f"received {shown['received']}\ndue      {shown['due']}\nextended {shown['extended_due']} (only with notice inside month one)"
+    )
     for step in shown["derivation"]:
         click.echo(f"  {step}" if isinstance(step, str) else "  " + " · ".join(str(v) for v in step.values() if v))
 
@@ -163,8 +165,12 @@ def replay(quarantined: int | None, json_: bool) -> None:
     if quarantined is None:
         with desk.db.read() as conn:
             rows = conn.execute(sa.select(quarantine).order_by(quarantine.c.id)).all()
-        shown = [{"id": r.id, "channel": r.channel, "reason": r.reason, "received": r.received_at.isoformat()} for r in rows]
-        click.echo(json.dumps(shown, indent=2) if json_ else "\n".join(str(s) for s in shown) or "nothing in quarantine")
+        shown = [
+            {"id": r.id, "channel": r.channel, "reason": r.reason, "received": r.received_at.isoformat()} for r in rows
+        ]
+        click.echo(
+            json.dumps(shown, indent=2) if json_ else "\n".join(str(s) for s in shown) or "nothing in quarantine"
+        )
         return
     from dsr.model import Delivery
 
@@ -216,8 +222,14 @@ def dsr_list(json_: bool) -> None:
             sa.select(requests_table).where(requests_table.c.status.in_(open_)).order_by(requests_table.c.due_at)
         ).all()
     shown = [
-        {"reference": r.reference, "right": r.right, "status": r.status, "who": r.address_masked, "channel": r.channel,
-         "due": r.due_at.isoformat()}
+        {
+            "reference": r.reference,
+            "right": r.right,
+            "status": r.status,
+            "who": r.address_masked,
+            "channel": r.channel,
+            "due": r.due_at.isoformat(),
+        }
         for r in rows
     ]
     if json_:
@@ -250,8 +262,16 @@ def dsr_show(reference: str, plan: bool, reveal: bool, json_: bool) -> None:
         "due": request.row.due_at.isoformat(),
         "derivation": commands.derivation(request)["derivation"],
         "steps": [
-            {"processor": s.processor, "operation": s.operation, "status": s.status, "outcome": s.outcome,
-             "verdict": s.verdict, "counts": json.loads(s.counts), "note": s.note, "problem": s.problem}
+            {
+                "processor": s.processor,
+                "operation": s.operation,
+                "status": s.status,
+                "outcome": s.outcome,
+                "verdict": s.verdict,
+                "counts": json.loads(s.counts),
+                "note": s.note,
+                "problem": s.problem,
+            }
             for s in steps
         ],
     }
@@ -263,7 +283,13 @@ def dsr_show(reference: str, plan: bool, reveal: bool, json_: bool) -> None:
     click.echo(f"{shown['reference']} {shown['right']} {shown['status']} · {shown['who']} · due {shown['due']}")
     table = Table("processor", "operation", "state", "counts", "note")
     for s in shown["steps"]:
-        table.add_row(s["processor"], s["operation"], s["verdict"] or f"{s['outcome'] or ''} {s['status']}", str(s["counts"]), s["problem"] or s["note"])
+        table.add_row(
+            s["processor"],
+            s["operation"],
+            s["verdict"] or f"{s['outcome'] or ''} {s['status']}",
+            str(s["counts"]),
+            s["problem"] or s["note"],
+        )
     Console().print(table)
     for line in shown.get("plan", []):
         click.echo(f"  {line['processor']}: {line['holds']}")

@@ -86,7 +86,9 @@ def _show(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> 
     ]
     for step in receipts.rows(conn, request.reference):
         state = step.verdict or (f"{step.outcome or ''} {step.status}").strip()
-        until = f" until {_date(desk, step.due_at)}" if step.outcome == "manual" and step.status == "in_progress" else ""
+        until = (
+            f" until {_date(desk, step.due_at)}" if step.outcome == "manual" and step.status == "in_progress" else ""
+        )
         problem = f" ({step.problem})" if step.problem else ""
         lines.append(f"• {step.processor} {step.operation}: {_words_of(state)}{until}{problem}")
         if until:
@@ -100,7 +102,9 @@ def _open(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> 
     address = re.sub(r"^<mailto:([^|>]+)(\|[^>]*)?>$", r"\1", arguments[0])
     reference = commands.open_by_agent(desk, conn, agent, address, arguments[1])
     request = requests.get(desk, conn, reference)
-    how = "started" if request.status != "identity_pending" else "the person has been mailed a code to prove who they are"
+    how = (
+        "started" if request.status != "identity_pending" else "the person has been mailed a code to prove who they are"
+    )
     return f"Opened {reference}, due {_date(desk, request.row.due_at)}: {how}."
 
 

@@ -87,8 +87,16 @@ def verified(
     if request.right is Right.ERASURE:
         start = None if after else now + timedelta(seconds=desk.settings.cooling_off)
         requests.move(
-            desk, conn, reference, S.COOLING_OFF, who=who, why=f"identity proved by {by}",
-            start_at=start, after_reference=after or None, wake_at=start, **proof,
+            desk,
+            conn,
+            reference,
+            S.COOLING_OFF,
+            who=who,
+            why=f"identity proved by {by}",
+            start_at=start,
+            after_reference=after or None,
+            wake_at=start,
+            **proof,
         )
         if start:
             desk.tasks.advance(conn, reference, delay=desk.settings.cooling_off)
@@ -106,18 +114,16 @@ def verified(
 
 def _mail_verified(desk: Desk, conn: sa.Connection, reference: str) -> None:
     request = requests.get(desk, conn, reference)
-    zone = desk.policy.controller.timezone
-    language = request.row.language
     mail = mails.verified_mail(
         request.address,
-        language,
+        request.row.language,
         reference=reference,
         right=request.right,
-        start=catalogue.moment(request.row.start_at, language, zone) if request.row.start_at else "",
-        due=catalogue.date(request.row.due_at, language, zone),
+        start=request.row.start_at,
+        due=request.row.due_at,
         status_link=links.make(desk, conn, "status", lifetime=LINK_LIFETIME, reference=reference),
         not_me_link=links.make(desk, conn, "not_me", lifetime=timedelta(days=30), reference=reference),
-        company=desk.policy.controller.name,
+        company=desk.company,
     )
     outgoing.mail(desk, conn, request.row.key_id, mail, f"verified:{reference}", reference)
 
@@ -180,7 +186,7 @@ def mail_page_code(desk: Desk, conn: sa.Connection, reference: str) -> bool:
         not_me_link=links.make(
             desk, conn, "not_me", lifetime=lifetime, reference=reference, challenge_id=issued.challenge_id
         ),
-        company=desk.policy.controller.name,
+        company=desk.company,
     )
     outgoing.mail(desk, conn, request.row.key_id, mail, f"code:{issued.challenge_id}", reference)
     return True
@@ -206,7 +212,9 @@ def approve(desk: Desk, conn: sa.Connection, agent: str, reference: str) -> str:
         if not request.address:
             raise TransitionNotAllowed("the report names no account yet")
         requests.update(conn, reference, held_by=who, approved_by=who, wake_at=desk.now())
-        audit.record(desk, conn, who=who, what="request.held", reference=reference, why="account of a child held (GDPR Art. 8)")
+        audit.record(
+            desk, conn, who=who, what="request.held", reference=reference, why="account of a child held (GDPR Art. 8)"
+        )
         desk.tasks.advance(conn, reference)
         return "the account is being held at every processor"
     if request.status is S.IDENTITY_PENDING:
@@ -229,7 +237,7 @@ def withdraw(desk: Desk, conn: sa.Connection, who: str, reference: str, why: str
 
 
 def not_me(desk: Desk, conn: sa.Connection, link: sa.Row[Any]) -> list[str]:
-    """"This was not me": freeze what the link is about, void its codes, tell the agents.
+    """ "This was not me": freeze what the link is about, void its codes, tell the agents.
 
     Returns:
         references of the requests that were frozen.
@@ -246,7 +254,13 @@ def not_me(desk: Desk, conn: sa.Connection, link: sa.Row[Any]) -> list[str]:
     for row in conn.execute(sa.select(c.reference, c.status).where(where)).all():
         if S.FROZEN in requests.MOVES[S(row.status)]:
             request = requests.move(
-                desk, conn, row.reference, S.FROZEN, who="customer", why='"this was not me" was pressed', frozen_from=row.status
+                desk,
+                conn,
+                row.reference,
+                S.FROZEN,
+                who="customer",
+                why='"this was not me" was pressed',
+                frozen_from=row.status,
             )
             frozen.append(row.reference)
             text = f'{row.reference}: the owner of the address says "this was not me". It is frozen; look at the conversation.'
@@ -264,21 +278,31 @@ def complete_task(desk: Desk, conn: sa.Connection, agent: str, reference: str, p
     done = conn.execute(
         receipts.update()
         .where(
-            r.reference == reference, r.processor == processor, r.operation == operation,
-            r.outcome == "manual", r.status == "in_progress",
+            r.reference == reference,
+            r.processor == processor,
+            r.operation == operation,
+            r.outcome == "manual",
+            r.status == "in_progress",
         )
         .values(status="completed", finished_at=desk.now(), owner=f"agent:{agent}", verdict="accepted")
     )
     if not done.rowcount:
         raise RequestError(f"{reference} has no open task {operation} at {processor}")
     audit.record(
-        desk, conn, who=f"agent:{agent}", what="task.completed", reference=reference, why=f"{operation} at {processor} by hand"
+        desk,
+        conn,
+        who=f"agent:{agent}",
+        what="task.completed",
+        reference=reference,
+        why=f"{operation} at {processor} by hand",
     )
     requests.update(conn, reference, wake_at=desk.now())
     desk.tasks.advance(conn, reference)
 
 
-def reply_in_conversation(desk: Desk, conn: sa.Connection, reference: str, key: str, text_key: str, **params: object) -> None:
+def reply_in_conversation(
+    desk: Desk, conn: sa.Connection, reference: str, key: str, text_key: str, **params: object
+) -> None:
     """Say something about a request in the conversation it came from, if it came from one."""
     request = requests.get(desk, conn, reference)
     if not request.row.conversation_id:
@@ -287,7 +311,7 @@ def reply_in_conversation(desk: Desk, conn: sa.Connection, reference: str, key: 
     ref = ConversationRef(**desk.vault.open(conn, row.key_id, row.ref_enc))
     words = {
         "reference": reference,
-        "right": catalogue.word(f"right_{request.right}", request.row.language),
+        "right": catalogue.word("right", request.right, request.row.language),
         **params,
     }
     message = Reply(catalogue.say(text_key, request.row.language, **words), request.row.language)

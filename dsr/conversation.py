@@ -172,7 +172,9 @@ def _said(state: State, said: Said) -> Turn:
     if state.stage == "code":
         if codes := find_codes(said.text):
             return state, [CheckCode(tuple(codes))]
-        if wants_code_again(said.text) or (rights and set(rights) <= set(_waiting(state)) and not addresses.find_in(said.text)):
+        if wants_code_again(said.text) or (
+            rights and set(rights) <= set(_waiting(state)) and not addresses.find_in(said.text)
+        ):
             return _ask_for_proof(state, _waiting(state), state.address, state.received, [Say("code_sent_again")])
     if state.references or state.stage == "code":
         if "withdraw" in signals or ("deny" in signals and not rights):
@@ -186,9 +188,13 @@ def _said(state: State, said: Said) -> Turn:
     if state.stage in ("address", "child_address"):
         return _address_given(state, said)
     if detection.unsure:
-        return replace(state, stage="choose", asked=detection.unsure[:1], received=said.at), [Say(f"ask_{detection.unsure[0]}")]
+        return replace(state, stage="choose", asked=detection.unsure[:1], received=said.at), [
+            Say(f"ask_{detection.unsure[0]}")
+        ]
     if "rectification" in signals:
-        return _keep(state, stage="idle"), [Open(Right.RECTIFICATION, said.address, said.at, "opened_rectification", _why(detection))]
+        return _keep(state, stage="idle"), [
+            Open(Right.RECTIFICATION, said.address, said.at, "opened_rectification", _why(detection))
+        ]
     if "human" in signals and (state.stage != "idle" or state.references):
         waiting = _waiting(state)
         return state, [HandOver("the customer asks for a person", waiting[0] if waiting else None), Say("handed_over")]
@@ -242,7 +248,11 @@ def _act(state: State, rights: Sequence[Right], address: str, at: str, steps: li
     if not proof:
         # A code that is still awaited for another right stays awaited.
         return (state if state.stage == "code" else _keep(state, stage="idle", rights=())), steps
-    merged = tuple(dict.fromkeys((*_waiting(state), *proof))) if state.stage == "code" and address == state.address else proof
+    merged = (
+        tuple(dict.fromkeys((*_waiting(state), *proof)))
+        if state.stage == "code" and address == state.address
+        else proof
+    )
     return _ask_for_proof(state, merged, address, at, [*steps, *_understood(merged)])
 
 
@@ -270,12 +280,18 @@ def _address_given(state: State, said: Said) -> Turn:
     typed = addresses.find_in(said.text)
     if state.stage == "child_address":
         if len(typed) == 1:
-            return _keep(state, stage="idle"), [AddChildAddress(typed[0], state.references), Say("thanks_child_address")]
+            return _keep(state, stage="idle"), [
+                AddChildAddress(typed[0], state.references),
+                Say("thanks_child_address"),
+            ]
         return _keep(state, stage="idle"), []  # the request is open, an agent has it
     if len(typed) == 1:
         return _act(state, _waiting(state), typed[0], state.received, [], "")
     if state.nudges:
-        return _keep(state, stage="idle", rights=()), [HandOver("no usable e-mail address was given"), Say("handed_over")]
+        return _keep(state, stage="idle", rights=()), [
+            HandOver("no usable e-mail address was given"),
+            Say("handed_over"),
+        ]
     return replace(state, nudges=1), [Say("ask_one_address")]
 
 

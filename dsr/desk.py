@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from dsr.letters.mails import Company
 from dsr.policy import Policy
 from dsr.settings import Settings
 from dsr.store.database import Database, make_engine
@@ -27,6 +28,12 @@ class Desk:
     tasks: Tasks
     channels: dict[str, str]
     now: Callable[[], datetime]
+
+    @property
+    def company(self) -> Company:
+        """Whom our mails come from."""
+        policy = self.policy
+        return Company(policy.controller.brand, policy.dpo.email, policy.authority.name, policy.controller.timezone)
 
     def url(self, path: str) -> str:
         """An absolute link; the base comes from the configuration alone (attack G14)."""

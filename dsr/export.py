@@ -79,7 +79,7 @@ def build(desk: Desk, conn: sa.Connection, request: SubjectRequest, sheet: Certi
             for name, chunks in _members(spool, key):
                 full = f"{spool.stem}/{name}"
                 manifest[full] = _add(archive, full, chunks)
-        manifest["what-is-where.json"] = _add(archive, "what-is-where.json", iter([_json(to_json(sheet))]))
+        manifest["what-is-where.json"] = _add(archive, "what-is-where.json", iter([to_json(sheet).encode()]))
         html = to_html(sheet, request.row.language).encode()
         manifest["index.html"] = _add(archive, "index.html", iter([html]))
         _add(archive, "manifest.json", iter([_json({"reference": reference, "sha256": manifest})]))

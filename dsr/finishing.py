@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from dsr import audit, codes, commands, export, fulfilment, links, outgoing, receipts, requests
 from dsr.desk import Desk
 from dsr.fulfilment import Farewell, Step
-from dsr.letters import catalogue, mails
+from dsr.letters import mails
 from dsr.letters.certificate import Certificate, CertificateRow
 from dsr.model import ConversationRef, Identities, Operation, RequestStatus, Right, Verdict
 from dsr.requests import SubjectRequest
@@ -51,9 +53,7 @@ def conversation_ref(desk: Desk, request: SubjectRequest) -> ConversationRef | N
     if not request.row.conversation_id:
         return None
     with desk.db.read() as conn:
-        row = conn.execute(
-            sa.select(conversations).where(conversations.c.id == request.row.conversation_id)
-        ).one()
+        row = conn.execute(sa.select(conversations).where(conversations.c.id == request.row.conversation_id)).one()
         return ConversationRef(**desk.vault.open(conn, row.key_id, row.ref_enc))
 
 
@@ -124,7 +124,12 @@ def _wait_for_proof(desk: Desk, conn: sa.Connection, request: SubjectRequest) ->
     if age.total_seconds() < desk.settings.identity_expiry:
         return False
     requests.move(
-        desk, conn, request.reference, S.COMPLETED, who="desk", why="suppressed; no proof came for a restriction",
+        desk,
+        conn,
+        request.reference,
+        S.COMPLETED,
+        who="desk",
+        why="suppressed; no proof came for a restriction",
         finished_at=desk.now(),
     )
     return True
@@ -139,14 +144,19 @@ def _hand_out_package(
         lifetime = timedelta(seconds=desk.settings.package_expiry)
         export.build(desk, conn, request, certificate(desk, conn, request, labels))
         link = links.make(desk, conn, "download", lifetime=lifetime, reference=reference, word=word)
-        expires = catalogue.date(desk.now() + lifetime, row.language, desk.policy.controller.timezone)
         mail = mails.package_mail(
-            request.address, row.language, reference=reference, link=link, expires=expires,
-            company=desk.policy.controller.name,
+            request.address,
+            row.language,
+            reference=reference,
+            link=link,
+            expires=desk.now() + lifetime,
+            company=desk.company,
         )
         outgoing.mail(desk, conn, row.key_id, mail, f"package:{reference}:{to}", reference)
         if word:
-            commands.reply_in_conversation(desk, conn, reference, f"package:{reference}:{to}:word", "export_ready", word=word)
+            commands.reply_in_conversation(
+                desk, conn, reference, f"package:{reference}:{to}:word", "export_ready", word=word
+            )
     _start_what_waited(desk, conn, reference)
 
 
@@ -166,10 +176,17 @@ def _start_what_waited(desk: Desk, conn: sa.Connection, reference: str) -> None:
 
 def _issue_certificate(desk: Desk, conn: sa.Connection, request: SubjectRequest, labels: Mapping[str, str]) -> None:
     issued = certificate(desk, conn, request, labels)
-    mail = mails.certificate_mail(request.address, request.row.language, issued, company=desk.policy.controller.name)
-    outgoing.mail(desk, conn, request.row.key_id, mail, f"certificate:{request.reference}:{request.status}", request.reference)
+    mail = mails.certificate_mail(request.address, request.row.language, issued, company=desk.company)
+    outgoing.mail(
+        desk, conn, request.row.key_id, mail, f"certificate:{request.reference}:{request.status}", request.reference
+    )
     audit.record(
-        desk, conn, who="desk", what="certificate.issued", reference=request.reference, why=str(request.status),
+        desk,
+        conn,
+        who="desk",
+        what="certificate.issued",
+        reference=request.reference,
+        why=str(request.status),
         details={row.processor_label: str(row.verdict) for row in issued.rows},
     )
     asking = desk.channels.get(request.row.channel, "")
@@ -180,7 +197,8 @@ def _issue_certificate(desk: Desk, conn: sa.Connection, request: SubjectRequest,
 
 def certificate(desk: Desk, conn: sa.Connection, request: SubjectRequest, labels: Mapping[str, str]) -> Certificate:
     """What is true at every processor after asking it again; names processors and dates, never values."""
-    zone, purposes = desk.policy.controller.timezone, {p.name: p.purpose for p in desk.policy.processors}
+    policy = desk.policy
+    purposes = {p.name: p.purpose for p in policy.processors}
     order = list(labels)
     rows = []
     for row in sorted(receipts.rows(conn, request.reference), key=lambda x: (order.index(x.processor), x.operation)):
@@ -192,7 +210,7 @@ def certificate(desk: Desk, conn: sa.Connection, request: SubjectRequest, labels
                 purpose=purposes.get(row.processor, ""),
                 verdict=verdict,
                 on=row.looked_at or row.finished_at,
-                until=catalogue.date(row.due_at, request.row.language, zone) if by_hand and row.due_at else "",
+                until=_until(desk, row, by_hand),
                 residue=receipts.residue(row),
                 note="" if row.operation == str(Operation.ERASE) else row.operation,
             )
@@ -207,8 +225,17 @@ def certificate(desk: Desk, conn: sa.Connection, request: SubjectRequest, labels
         due=r.due_at,
         complete=request.status is S.COMPLETED,
         rows=tuple(rows),
-        controller=desk.policy.controller,
-        dpo=desk.policy.dpo,
-        authority=desk.policy.authority,
-        derivation=json.loads(r.derivation),
+        controller=f"{policy.controller.name}, {policy.controller.address}",
+        dpo=policy.dpo.email,
+        authority=f"{policy.authority.name} ({policy.authority.short}), {policy.authority.address}, {policy.authority.site}",
+        derivation="; ".join(step["text"] for step in json.loads(r.derivation)["derivation"]),
+        timezone=policy.controller.timezone,
     )
+
+
+def _until(desk: Desk, row: sa.Row[Any], by_hand: bool) -> str:
+    """ISO date until which a person has the task, or the law keeps records."""
+    if by_hand:
+        zone = ZoneInfo(desk.policy.controller.timezone)
+        return row.due_at.astimezone(zone).date().isoformat() if row.due_at else ""
+    return max((x.until for x in receipts.residue(row) if x.kept_by_law), default="")

@@ -54,7 +54,9 @@ class Step:
             return True
         if self.status is ReceiptStatus.CANCELLED:
             return True
-        return self.status is ReceiptStatus.COMPLETED and (self.operation is not Operation.ERASE or self.verdict is not None)
+        return self.status is ReceiptStatus.COMPLETED and (
+            self.operation is not Operation.ERASE or self.verdict is not None
+        )
 
 
 @dataclass(frozen=True)

@@ -51,9 +51,9 @@ def issue(
     c, now = challenges.c, desk.now()
     if not desk.db.sqlite:  # SQLite's writers already queue up; here we make those of one address do so
         conn.execute(sa.select(sa.func.pg_advisory_xact_lock(int(address_hash[:15], 16))))
-    recent = sa.select(
-        sa.func.count(), sa.func.count(sa.case((c.created_at > now - timedelta(hours=1), 1)))
-    ).where(c.address_hash == address_hash, c.created_at > now - timedelta(days=1))
+    recent = sa.select(sa.func.count(), sa.func.count(sa.case((c.created_at > now - timedelta(hours=1), 1)))).where(
+        c.address_hash == address_hash, c.created_at > now - timedelta(days=1)
+    )
     day, hour = conn.execute(recent).one()
     if hour >= PER_HOUR or day >= PER_DAY:
         return None
@@ -124,8 +124,10 @@ def void(desk: Desk, conn: sa.Connection, *, conversation_id: str | None = None,
 
 def _bound(conversation_id: str | None, reference: str | None) -> sa.ColumnElement[bool]:
     c = challenges.c
-    return c.conversation_id == conversation_id if conversation_id else sa.and_(
-        c.reference == reference, c.conversation_id.is_(None)
+    return (
+        c.conversation_id == conversation_id
+        if conversation_id
+        else sa.and_(c.reference == reference, c.conversation_id.is_(None))
     )
 
 

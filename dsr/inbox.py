@@ -59,7 +59,9 @@ def _store_one(desk: Desk, conn: sa.Connection, channel: str, event: Inbound) ->
     conversation_id, key_id = None, ""
     sent_at: datetime = now
     if isinstance(event, InboundMessage):
-        conversation_id, key_id = conversation_of(desk, conn, event.conversation, event.conversation.person or event.address)
+        conversation_id, key_id = conversation_of(
+            desk, conn, event.conversation, event.conversation.person or event.address
+        )
         sent_at = event.sent_at
     else:
         key_id = desk.vault.new_key(conn)

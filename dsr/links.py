@@ -33,7 +33,7 @@ def make(
     Args:
         word: what the page asks for; shown only in the chat.
     """
-    token = secrets.token_urlsafe(24)
+    token = secrets.token_hex(24)  # no hyphen: the code must be the only thing in a mail that looks like one
     now = desk.now()
     conn.execute(
         links.insert().values(
@@ -68,9 +68,7 @@ def word_fits(desk: Desk, conn: sa.Connection, row: sa.Row[Any], token: str, typ
 def use(desk: Desk, conn: sa.Connection, row: sa.Row[Any]) -> bool:
     """Mark a single-use link as used; False if somebody was faster."""
     unused = links.c.used_at.is_(None)
-    done = conn.execute(
-        links.update().where(links.c.token_hash == row.token_hash, unused).values(used_at=desk.now())
-    )
+    done = conn.execute(links.update().where(links.c.token_hash == row.token_hash, unused).values(used_at=desk.now()))
     return done.rowcount == 1
 
 

@@ -136,7 +136,9 @@ def lease_next(desk: Desk, worker: str, lane: str) -> Leased | float | None:
         )
         body = desk.vault.open(conn, row.key_id, row.body_enc)
         # `leased_by` is cleared after a clean failure; if it still stands, the fate of that try is unknown.
-        return Leased(row.id, row.key, row.kind, row.channel, body, row.reference, row.attempts + 1, bool(row.leased_by))
+        return Leased(
+            row.id, row.key, row.kind, row.channel, body, row.reference, row.attempts + 1, bool(row.leased_by)
+        )
 
 
 def sent(desk: Desk, row: Leased) -> None:

@@ -21,12 +21,23 @@ LEASE = timedelta(minutes=10)  # longer than the longest operation; a worker tha
 r = receipts.c
 
 
-def plan(desk: Desk, conn: sa.Connection, reference: str, steps: Sequence[tuple[str, Operation, int]], due: Any) -> None:
+def plan(
+    desk: Desk, conn: sa.Connection, reference: str, steps: Sequence[tuple[str, Operation, int]], due: Any
+) -> None:
     """Insert the receipts that are not there yet."""
-    there = {(row.processor, row.operation) for row in conn.execute(
-        sa.select(r.processor, r.operation).where(r.reference == reference))}
+    there = {
+        (row.processor, row.operation)
+        for row in conn.execute(sa.select(r.processor, r.operation).where(r.reference == reference))
+    }
     new = [
-        {"reference": reference, "processor": p, "operation": str(op), "stage": stage, "status": "pending", "due_at": due}
+        {
+            "reference": reference,
+            "processor": p,
+            "operation": str(op),
+            "stage": stage,
+            "status": "pending",
+            "due_at": due,
+        }
         for p, op, stage in steps
         if (p, str(op)) not in there
     ]
@@ -85,7 +96,9 @@ def save(desk: Desk, reference: str, step: Step, receipt: Receipt, before: Findi
     ready = now + timedelta(seconds=receipt.ready_after_days * desk.settings.vendor_day)
     with desk.db.write() as conn:
         key_id = requests.get(desk, conn, reference).row.key_id
-        touched = [(i.type, i.value) for i in dict.fromkeys((*(before.identities if before else ()), *receipt.identities))]
+        touched = [
+            (i.type, i.value) for i in dict.fromkeys((*(before.identities if before else ()), *receipt.identities))
+        ]
         values: dict[str, Any] = {
             "status": str(receipt.status),
             "outcome": str(receipt.outcome) if receipt.outcome else None,
@@ -106,8 +119,13 @@ def save(desk: Desk, reference: str, step: Step, receipt: Receipt, before: Findi
             values["held_before"] = json.dumps(dict(before.held))
         conn.execute(receipts.update().where(*_one(reference, step)).values(**values))
         audit.record(
-            desk, conn, who=f"processor:{step.processor}", what=f"{step.operation}.{receipt.status}", reference=reference,
-            why=str(receipt.outcome or ""), details={"counts": dict(receipt.counts)},
+            desk,
+            conn,
+            who=f"processor:{step.processor}",
+            what=f"{step.operation}.{receipt.status}",
+            reference=reference,
+            why=str(receipt.outcome or ""),
+            details={"counts": dict(receipt.counts)},
         )
 
 
@@ -124,8 +142,13 @@ def failed(desk: Desk, reference: str, step: Step, attempts: int, error: VendorE
     with desk.db.write() as conn:
         conn.execute(receipts.update().where(*_one(reference, step)).values(**values))
         audit.record(
-            desk, conn, who=f"processor:{step.processor}", what=f"{step.operation}.{'retry' if again else 'manual'}",
-            reference=reference, why=error.what, details={"attempt": attempts},
+            desk,
+            conn,
+            who=f"processor:{step.processor}",
+            what=f"{step.operation}.{'retry' if again else 'manual'}",
+            reference=reference,
+            why=error.what,
+            details={"attempt": attempts},
         )
 
 
@@ -139,11 +162,21 @@ def looked(desk: Desk, reference: str, step: Step, findings: Findings, instructi
         kept = any(x.kept_by_law for x in findings.residue)
         values["verdict"] = "kept" if kept else "gone"
     elif step.looks + 1 >= LOOKS:
-        values |= {"status": "in_progress", "outcome": "manual", "note": instructions, "looks": step.looks + 1,
-                   "problem": "still held after three erasures"}
+        values |= {
+            "status": "in_progress",
+            "outcome": "manual",
+            "note": instructions,
+            "looks": step.looks + 1,
+            "problem": "still held after three erasures",
+        }
     else:
-        values |= {"status": "pending", "outcome": None, "looks": step.looks + 1, "finished_at": None,
-                   "next_at": now + back_off(step.looks + 1, desk.settings.retry_base)}
+        values |= {
+            "status": "pending",
+            "outcome": None,
+            "looks": step.looks + 1,
+            "finished_at": None,
+            "next_at": now + back_off(step.looks + 1, desk.settings.retry_base),
+        }
     with desk.db.write() as conn:
         if findings.residue:
             known = conn.execute(sa.select(r.residue).where(*_one(reference, step))).scalar_one()
@@ -151,8 +184,13 @@ def looked(desk: Desk, reference: str, step: Step, findings: Findings, instructi
             values["residue"] = json.dumps(list(merged.values()))
         conn.execute(receipts.update().where(*_one(reference, step)).values(**values))
         audit.record(
-            desk, conn, who=f"processor:{step.processor}", what="asked.again", reference=reference,
-            why=values.get("verdict", "still held"), details={"held": dict(findings.held)},
+            desk,
+            conn,
+            who=f"processor:{step.processor}",
+            what="asked.again",
+            reference=reference,
+            why=values.get("verdict", "still held"),
+            details={"held": dict(findings.held)},
         )
 
 

@@ -22,7 +22,9 @@ S = RequestStatus
 
 # From where to where, and the rule that a refused move breaks.
 MOVES: Mapping[RequestStatus, frozenset[RequestStatus]] = {
-    S.IDENTITY_PENDING: frozenset({S.COOLING_OFF, S.IN_PROGRESS, S.WAITING_FOR_AGENT, S.WITHDRAWN, S.EXPIRED, S.FROZEN}),
+    S.IDENTITY_PENDING: frozenset(
+        {S.COOLING_OFF, S.IN_PROGRESS, S.WAITING_FOR_AGENT, S.WITHDRAWN, S.EXPIRED, S.FROZEN}
+    ),
     S.RECEIVED: frozenset({S.IN_PROGRESS, S.WAITING_FOR_AGENT, S.WITHDRAWN, S.REFUSED}),
     S.COOLING_OFF: frozenset({S.IN_PROGRESS, S.WITHDRAWN, S.FROZEN, S.REFUSED, S.WAITING_FOR_AGENT}),
     S.WAITING_FOR_AGENT: frozenset({S.COOLING_OFF, S.IN_PROGRESS, S.COMPLETED, S.WITHDRAWN, S.REFUSED, S.FROZEN}),
@@ -133,7 +135,12 @@ def open_request(
         )
     )
     audit.record(
-        desk, conn, who=opened_by, what="request.opened", reference=reference, why=f"{right} asked for in {channel}",
+        desk,
+        conn,
+        who=opened_by,
+        what="request.opened",
+        reference=reference,
+        why=f"{right} asked for in {channel}",
         details={"due": limit.due.isoformat(), "status": status},
     )
     return reference
@@ -160,7 +167,13 @@ def _opened(desk: Desk, conn: sa.Connection, row: sa.Row[Any]) -> SubjectRequest
     if address and not identities:
         known = Identities.of_email(address)
     return SubjectRequest(
-        row.reference, Right(row.right), S(row.status), row, address, known, open_(conn, row.key_id, row.details_enc) or {}
+        row.reference,
+        Right(row.right),
+        S(row.status),
+        row,
+        address,
+        known,
+        open_(conn, row.key_id, row.details_enc) or {},
     )
 
 
@@ -175,8 +188,10 @@ def move(
     request = get(desk, conn, reference, lock=True)
     if to not in MOVES[request.status]:
         raise TransitionNotAllowed(_refusal(request.status, to))
-    if to in (S.COOLING_OFF, S.IN_PROGRESS) and request.right not in WITHOUT_PROOF and not (
-        request.verified or "verified_at" in values
+    if (
+        to in (S.COOLING_OFF, S.IN_PROGRESS)
+        and request.right not in WITHOUT_PROOF
+        and not (request.verified or "verified_at" in values)
     ):
         raise TransitionNotAllowed("the person is not proved yet (GDPR Art. 12(6))")
     conn.execute(requests.update().where(requests.c.reference == reference).values(status=to, **values))

@@ -22,7 +22,9 @@ def add(desk: Desk, conn: sa.Connection, address: str, *, source: str, kind: str
     address_hash = desk.vault.hash("address", address)
     where = (s.address_hash == address_hash, s.topic == topic, s.kind == kind)
     if conn.execute(sa.select(s.topic).where(*where)).first():
-        conn.execute(suppressions.update().where(*where, s.lifted_at.is_not(None)).values(lifted_at=None, since=desk.now()))
+        conn.execute(
+            suppressions.update().where(*where, s.lifted_at.is_not(None)).values(lifted_at=None, since=desk.now())
+        )
         return
     conn.execute(
         suppressions.insert().values(address_hash=address_hash, topic=topic, kind=kind, since=desk.now(), source=source)
@@ -39,7 +41,9 @@ def lift(desk: Desk, conn: sa.Connection, address: str, *, topic: str = ALL) -> 
     )
 
 
-def suppressed(desk: Desk, conn: sa.Connection, asked: Iterable[str], *, kinds: Iterable[str] = (MARKETING, OBJECTION, AGE)) -> list[str]:
+def suppressed(
+    desk: Desk, conn: sa.Connection, asked: Iterable[str], *, kinds: Iterable[str] = (MARKETING, OBJECTION, AGE)
+) -> list[str]:
     """Those of the addresses that must not be mailed, as they were written. Chunked: 100,000 are no problem."""
     by_hash: dict[str, list[str]] = {}
     for written in asked:

@@ -19,18 +19,26 @@ def once(desk: Desk) -> None:
     lanes = outgoing.waiting_lanes(desk)
     with desk.db.read() as conn:
         m, q = messages.c, requests.c
-        unhandled = conn.execute(
-            sa.select(m.id).where(m.handled_at.is_(None), m.received_at < now - FORGOTTEN).limit(500)
-        ).scalars().all()
-        due = conn.execute(
-            sa.select(q.reference)
-            .where(
-                q.wake_at <= now,
-                q.status.in_(["identity_pending", "cooling_off", "in_progress", "waiting_for_agent", "partially_completed"]),
+        unhandled = (
+            conn.execute(sa.select(m.id).where(m.handled_at.is_(None), m.received_at < now - FORGOTTEN).limit(500))
+            .scalars()
+            .all()
+        )
+        due = (
+            conn.execute(
+                sa.select(q.reference)
+                .where(
+                    q.wake_at <= now,
+                    q.status.in_(
+                        ["identity_pending", "cooling_off", "in_progress", "waiting_for_agent", "partially_completed"]
+                    ),
+                )
+                .order_by(q.received_at)
+                .limit(500)
             )
-            .order_by(q.received_at)
-            .limit(500)
-        ).scalars().all()
+            .scalars()
+            .all()
+        )
     with desk.db.write() as conn:
         for lane in lanes:
             desk.tasks.deliver(conn, lane)

@@ -17,7 +17,6 @@ from dsr.inbox import load
 from dsr.letters import catalogue, mails
 from dsr.model import ConversationRef, InboundMessage, Reply, RequestStatus, Right
 from dsr.store.tables import conversations, messages
-from dsr.store.tables import requests as requests_table
 from intents import clean, detect
 
 STATUS_LINK = timedelta(days=400)  # longer than any request lives
@@ -103,9 +102,7 @@ class _Turn:
 
 
 def _take_turn(desk: Desk, conn: sa.Connection, conversation_id: str, message_id: int, said: Said) -> None:
-    row = conn.execute(
-        sa.select(conversations).where(conversations.c.id == conversation_id).with_for_update()
-    ).one()
+    row = conn.execute(sa.select(conversations).where(conversations.c.id == conversation_id).with_for_update()).one()
     state = State.load(desk.vault.open(conn, row.key_id, row.state_enc))
     language = _language(row.language, state, said)
     ref = ConversationRef(**desk.vault.open(conn, row.key_id, row.ref_enc))
@@ -117,9 +114,7 @@ def _take_turn(desk: Desk, conn: sa.Connection, conversation_id: str, message_id
         _carry_out(turn, steps)
     if turn.paragraphs:
         text = "\n\n".join(dict.fromkeys(turn.paragraphs))
-        outgoing.reply(
-            desk, conn, ref, conversation_id, row.key_id, Reply(text, language), f"turn:{message_id}"
-        )
+        outgoing.reply(desk, conn, ref, conversation_id, row.key_id, Reply(text, language), f"turn:{message_id}")
     conn.execute(
         conversations.update()
         .where(conversations.c.id == conversation_id)
@@ -190,8 +185,8 @@ def _facts(turn: _Turn, reference: str) -> dict[str, object]:
     return {
         "reference": reference,
         "due": catalogue.date(request.row.due_at, turn.language, zone),
-        "right": catalogue.word(f"right_{request.right}", turn.language),
-        "status": catalogue.word(f"status_{request.status}", turn.language),
+        "right": catalogue.word("right", request.right, turn.language),
+        "status": catalogue.word("status", request.status, turn.language),
         "start": catalogue.moment(request.row.start_at, turn.language, zone) if request.row.start_at else "",
         "export": request.row.after_reference or "",
         "link": links.make(turn.desk, turn.conn, "status", lifetime=STATUS_LINK, reference=reference),
@@ -224,10 +219,14 @@ def _send_code(turn: _Turn, step: conversation.SendCode) -> None:
         turn.say("code_limit")
         return
     not_me = links.make(
-        desk, conn, "not_me", lifetime=timedelta(days=30), conversation_id=turn.conversation_id,
+        desk,
+        conn,
+        "not_me",
+        lifetime=timedelta(days=30),
+        conversation_id=turn.conversation_id,
         challenge_id=issued.challenge_id,
     )
-    mail = mails.code_mail(step.address, turn.language, issued.code, not_me, company=desk.policy.controller.name)
+    mail = mails.code_mail(step.address, turn.language, issued.code, not_me, company=desk.company)
     outgoing.mail(desk, conn, key_id, mail, f"code:{issued.challenge_id}")
 
 
@@ -241,7 +240,12 @@ def _proved(turn: _Turn, step: conversation.Proved) -> None:
         request = requests.get(desk, conn, reference)
         if duplicate := requests.open_duplicate(desk, conn, request):
             requests.move(
-                desk, conn, reference, RequestStatus.WITHDRAWN, who="desk", why=f"the same as {duplicate}, which is open"
+                desk,
+                conn,
+                reference,
+                RequestStatus.WITHDRAWN,
+                who="desk",
+                why=f"the same as {duplicate}, which is open",
             )
             turn.remember(duplicate)
             turn.say("already_open", **_facts(turn, duplicate))
@@ -261,7 +265,9 @@ def _withdraw(turn: _Turn, step: conversation.Withdraw) -> None:
         request = requests.get(desk, conn, reference)
         if request.status in requests.WITHDRAWABLE:
             proved = request.verified
-            requests.move(desk, conn, reference, RequestStatus.WITHDRAWN, who="customer", why="withdrawn in the conversation")
+            requests.move(
+                desk, conn, reference, RequestStatus.WITHDRAWN, who="customer", why="withdrawn in the conversation"
+            )
             turn.say("withdrawn" if proved else "withdrawn_pending", **_facts(turn, reference))
             said = True
         elif request.status is RequestStatus.IN_PROGRESS and request.right is Right.ERASURE:
@@ -289,9 +295,7 @@ def _hand_over(turn: _Turn, step: conversation.HandOver) -> None:
     about = f" about {step.right}" if step.right else ""
     text = f"Privacy Desk hands this conversation{about} to a person: {step.why}."
     outgoing.note(desk, conn, turn.ref, turn.conversation_id, turn.key_id, text, f"note:{turn.message_id}")
-    outgoing.tell_agents(
-        desk, conn, turn.key_id, f"{turn.ref.channel}: {text}", f"handover:{turn.message_id}", None
-    )
+    outgoing.tell_agents(desk, conn, turn.key_id, f"{turn.ref.channel}: {text}", f"handover:{turn.message_id}", None)
     audit.record(desk, conn, who="desk", what="conversation.handed_over", why=step.why)
 
 

@@ -46,11 +46,14 @@ class ManualProcessor(Processor):
         instructions: Mapping[Operation, str] | None = None,
         supports: Mapping[Operation, Support] | None = None,
     ) -> None:
-        general = {op: f"Sign in to {label} and {verb} this person (search by e-mail address)." for op, verb in _VERB.items()}
+        general = {
+            op: f"Sign in to {label} and {verb} this person (search by e-mail address)." for op, verb in _VERB.items()
+        }
         self.name = name  # type: ignore[misc]  # an instance stands for one vendor
         self.label = label  # type: ignore[misc]
         self.supports = {  # type: ignore[misc]
-            op: Support.NONE if (supports or {}).get(op, Support.MANUAL) is Support.NONE else Support.MANUAL for op in BY_HAND
+            op: Support.NONE if (supports or {}).get(op, Support.MANUAL) is Support.NONE else Support.MANUAL
+            for op in BY_HAND
         }
         self.instructions = {**general, **(instructions or {})}  # type: ignore[misc]
 

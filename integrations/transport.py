@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 
 from dsr.errors import (
@@ -62,7 +63,9 @@ class Answer:
         try:
             return jsonlib.loads(self.content)
         except ValueError:
-            raise VendorAnswerUnexpected(self.vendor, f"answered {self.status} with something that is not JSON") from None
+            raise VendorAnswerUnexpected(
+                self.vendor, f"answered {self.status} with something that is not JSON"
+            ) from None
 
     @property
     def text(self) -> str:
@@ -210,9 +213,9 @@ class Transport:
             )
             with response:
                 content = self._read(response, give_up_at)
-        except requests.Timeout:
+        except (requests.Timeout, urllib3.exceptions.TimeoutError):
             raise VendorUnavailable(self.vendor, "did not answer in time") from None
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise VendorUnavailable(self.vendor, f"the connection failed ({type(error).__name__})") from None
         answer = Answer(self.vendor, response.status_code, response.headers, content)
         if 200 <= answer.status < 300 or answer.status in accept:
@@ -221,7 +224,8 @@ class Transport:
 
     def _read(self, response: requests.Response, give_up_at: float) -> bytes:
         chunks, size = [], 0
-        for chunk in response.iter_content(65536):
+        # read1 returns what has arrived: a body that drips byte by byte cannot outlast the deadline.
+        while chunk := response.raw.read1(65536, decode_content=True):
             size += len(chunk)
             if time.monotonic() > give_up_at:
                 raise VendorUnavailable(self.vendor, "the answer came too slowly")

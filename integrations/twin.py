@@ -28,9 +28,23 @@ from flask import Blueprint, Flask, Response, jsonify, request
 from dsr.errors import VendorError
 from integrations.transport import Transport
 
-FAULTS = (
-    "refused reset timeout slow_drip cut_body bad_json error_in_200 401 403 404 409 429 429_retry_after 500 503"
-).split()
+FAULTS = [
+    "refused",
+    "reset",
+    "timeout",
+    "slow_drip",
+    "cut_body",
+    "bad_json",
+    "error_in_200",
+    "401",
+    "403",
+    "404",
+    "409",
+    "429",
+    "429_retry_after",
+    "500",
+    "503",
+]
 
 CALLS_KEPT = 500
 

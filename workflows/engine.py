@@ -16,6 +16,7 @@ from dsr.errors import VendorError
 from dsr.settings import Settings
 from dsr.store.tables import workers
 from dsr.tasks import APPLICATION, MESSAGES, REQUESTS
+from intents import detect
 from workflows import message, request, sending
 from workflows.context import Worker
 
@@ -91,6 +92,7 @@ def start(worker: Worker, engine: sa.Engine) -> None:
         "max_executor_threads": 4 * concurrency,
         "use_listen_notify": False,
     }
+    detect("warm up")  # the model is read now, not while the first customer waits
     outgoing.release(worker.desk, worker.id)
     receipts.release(worker.desk, worker.id)
     DBOS(config=config)

@@ -40,8 +40,14 @@ def handle(worker: Worker, message_id: int) -> None:
             agents.carry_out(desk, conn, row.key_id, event)
         elif isinstance(event, SuppressionReported) and event.address:
             commands.open_without_proof(
-                desk, conn, Right.UNSUBSCRIBE, event.address, received_at=row.received_at, channel=row.channel,
-                why=f"reported by {event.vendor}", opened_by=f"processor:{event.vendor}",
+                desk,
+                conn,
+                Right.UNSUBSCRIBE,
+                event.address,
+                received_at=row.received_at,
+                channel=row.channel,
+                why=f"reported by {event.vendor}",
+                opened_by=f"processor:{event.vendor}",
             )
 
 

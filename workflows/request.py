@@ -19,7 +19,6 @@ from dsr.model import (
     Receipt,
     ReceiptStatus,
     RequestStatus,
-    Right,
     Support,
     manual,
 )

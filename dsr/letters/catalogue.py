@@ -18,6 +18,7 @@ from babel.units import format_unit
 
 LANGUAGES = ("en", "ro", "de", "fr", "es")
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_IN_BRACKETS = re.compile(r"(.+) (\((?:[^()]|\([^()]*\))*\))")
 
 # How "date, time" is joined; Babel's own long form would add the name of the time zone.
 _DATE_AND_TIME = {"en": "{} at {}", "ro": "{}, ora {}", "de": "{} um {} Uhr", "fr": "{} à {}", "es": "{} a las {}"}
@@ -79,10 +80,15 @@ def phrase(english: str, language: str) -> tuple[str, str]:
     """A phrase that policy and connectors write in English, translated if section [phrase] has it.
 
     Returns:
-        The text and the language that it is in.
+        The text and the language that it is in; brackets at the end (a count, an article) stay as they are.
     """
     key = _phrases().get(_folded(english))
-    return (texts(known(language))[key], known(language)) if key else (english, "en")
+    if key:
+        return texts(known(language))[key], known(language)
+    if split := _IN_BRACKETS.fullmatch(english):
+        before, of = phrase(split[1], language)
+        return f"{before} {split[2]}", of
+    return english, "en"
 
 
 def date(at: datetime, language: str, timezone: str) -> str:
@@ -98,9 +104,9 @@ def moment(at: datetime, language: str, timezone: str) -> str:
     return _DATE_AND_TIME[known(language)].format(date(at, language, timezone), time)
 
 
-def days_long(number: int, language: str) -> str:
-    """A number of days in words: "30 days", "30 de zile"."""
-    return format_unit(number, "duration-day", locale=_locale(language))
+def duration(number: int, unit: str, language: str) -> str:
+    """A time span in words, `unit` being day, month or year: "30 days", "30 de zile"."""
+    return format_unit(number, f"duration-{unit}", locale=_locale(language))
 
 
 def _locale(language: str) -> str:

@@ -12,8 +12,12 @@ from datetime import UTC, datetime
 from html import escape
 from itertools import chain
 
-from dsr.letters.catalogue import date, days_long, known, moment, phrase, say, word
+from dsr.letters.catalogue import date, duration, known, moment, phrase, say, word
 from dsr.model import Residue, Right, Verdict
+
+
+# Operations that a row may name as its note, when it is about another one than an erasure.
+_OPERATIONS = frozenset({"export", "restrict", "lift", "suppress", "rectify"})
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class CertificateRow:
         on: when the verdict was reached: asked again, accepted, or handed to a person; None if unknown.
         until: for WITH_A_PERSON and KEPT: ISO date, "90 days", or another phrase; else empty.
         residue: what stays, why, until when.
-        note: a sentence for the person, in English, without personal data.
+        note: an operation's name, or a sentence for the person, in English, without personal data.
     """
 
     processor_label: str
@@ -81,7 +85,7 @@ def to_text(cert: Certificate, language: str) -> str:
     lines += [f"{label}: {value}" for label, value in _facts(cert, language)]
     lines += ["", say("word.services", language).upper(), ""]
     for row in cert.rows:
-        lines.append(f"{row.processor_label} ({_purpose(row, language).text})")
+        lines.append(row.processor_label + (f" ({_purpose(row, language).text})" if row.purpose else ""))
         lines.append(f"  {_verdict(row, language)}" + (f" ({date(row.on, language, cert.timezone)})" if row.on else ""))
         remains = say("word.remains", language)
         lines += [f"  {remains}: {''.join(p.text for p in parts)}" for parts in _remaining(row, language)]
@@ -195,8 +199,9 @@ def _until(until: str, language: str) -> _Phrase:
     if re.fullmatch(r"\d{4}-\d\d-\d\d", until):
         day = date(datetime.fromisoformat(until).replace(tzinfo=UTC), language, "UTC")
         return _Phrase(say("word.until", language, date=day), known(language))
-    if days := re.fullmatch(r"(?:up to |within )?(\d+) days?", until):
-        return _Phrase(say("word.days", language, duration=days_long(int(days[1]), language)), known(language))
+    if span := re.fullmatch(r"(?:up to |within |about )?(\d+) (day|month|year)s?", until):
+        text = say("word.for_up_to", language, duration=duration(int(span[1]), span[2], language))
+        return _Phrase(text, known(language))
     return _Phrase(*phrase(until, language))
 
 
@@ -221,6 +226,8 @@ def _remaining(row: CertificateRow, language: str) -> list[list[_Phrase]]:
 
 
 def _note(row: CertificateRow, language: str) -> list[_Phrase]:
+    if row.note in _OPERATIONS:
+        return [_Phrase(word("operation", row.note, language), known(language))]
     return [_Phrase(*phrase(row.note, language))] if row.note else []
 
 
@@ -242,7 +249,9 @@ def _html_row(row: CertificateRow, cert: Certificate, language: str) -> str:
         escape(date(row.on, language, cert.timezone)) if row.on else "–",
         "<br>".join(remaining) or "–",
     ]
-    name = f"{escape(row.processor_label)}<br><small>{_span(_purpose(row, language), language)}</small>"
+    name = escape(row.processor_label)
+    if row.purpose:
+        name += f"<br><small>{_span(_purpose(row, language), language)}</small>"
     return (
         f'<tr><th scope="row" style="{_CELL};font-weight:normal">{name}</th>'
         + "".join(f'<td style="{_CELL}">{cell}</td>' for cell in cells)

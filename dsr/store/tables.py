@@ -95,8 +95,13 @@ messages = Table(
     Column("handled_at", Instant),
     sa.UniqueConstraint("channel", "event_id"),
 )
-Index("messages_waiting", messages.c.conversation_id, messages.c.id, sqlite_where=messages.c.handled_at.is_(None),
-      postgresql_where=messages.c.handled_at.is_(None))
+Index(
+    "messages_waiting",
+    messages.c.conversation_id,
+    messages.c.id,
+    sqlite_where=messages.c.handled_at.is_(None),
+    postgresql_where=messages.c.handled_at.is_(None),
+)
 
 outgoing = Table(  # replies, notes and mails: written with the state that causes them, then sent in order
     "outgoing",
@@ -118,9 +123,13 @@ outgoing = Table(  # replies, notes and mails: written with the state that cause
     Column("failed_at", Instant),
     Column("problem", Text),
 )
-Index("outgoing_waiting", outgoing.c.lane, outgoing.c.id,
-      sqlite_where=outgoing.c.sent_at.is_(None) & outgoing.c.failed_at.is_(None),
-      postgresql_where=outgoing.c.sent_at.is_(None) & outgoing.c.failed_at.is_(None))
+Index(
+    "outgoing_waiting",
+    outgoing.c.lane,
+    outgoing.c.id,
+    sqlite_where=outgoing.c.sent_at.is_(None) & outgoing.c.failed_at.is_(None),
+    postgresql_where=outgoing.c.sent_at.is_(None) & outgoing.c.failed_at.is_(None),
+)
 
 challenges = Table(  # codes that prove control of an address
     "challenges",

@@ -1,0 +1,17 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.house import House, build
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The whole house; slow to build, so one for all tests of a process."""
+    made, end = build(tmp_path_factory.mktemp("house"))
+    yield made
+    end()

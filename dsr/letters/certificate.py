@@ -15,7 +15,6 @@ from itertools import chain
 from dsr.letters.catalogue import date, duration, known, moment, phrase, say, word
 from dsr.model import Residue, Right, Verdict
 
-
 # Operations that a row may name as its note, when it is about another one than an erasure.
 _OPERATIONS = frozenset({"export", "restrict", "lift", "suppress", "rectify"})
 

@@ -61,6 +61,11 @@ def say(key: str, language: str, **params: object) -> str:
     return PLACEHOLDER.sub(lambda match: str(params[match[1]]), template(key, language))
 
 
+def colon(language: str) -> str:
+    """A colon as the language sets it: the French put a no-break space before it."""
+    return "\u00a0:" if known(language) == "fr" else ":"
+
+
 def word(kind: str, value: str, language: str) -> str:
     """The name of a right, status, verdict: `word("right", "erasure", "de")`."""
     return say(f"word.{kind}_{value}", language)

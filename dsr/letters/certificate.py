@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from html import escape
 from itertools import chain
 
-from dsr.letters.catalogue import date, duration, known, moment, phrase, say, word
+from dsr.letters.catalogue import colon, date, duration, known, moment, phrase, say, word
 from dsr.model import Residue, Right, Verdict
 
 # Operations that a row may name as its note, when it is about another one than an erasure.
@@ -80,21 +80,22 @@ class _Phrase:
 
 def to_text(cert: Certificate, language: str) -> str:
     """The certificate as plain text."""
+    sep = colon(language)
     lines = [_title(cert, language), "", _state(cert, language), ""]
-    lines += [f"{label}: {value}" for label, value in _facts(cert, language)]
+    lines += [f"{label}{sep} {value}" for label, value in _facts(cert, language)]
     lines += ["", say("word.services", language).upper(), ""]
     for row in cert.rows:
         lines.append(row.processor_label + (f" ({_purpose(row, language).text})" if row.purpose else ""))
         lines.append(f"  {_verdict(row, language)}" + (f" ({date(row.on, language, cert.timezone)})" if row.on else ""))
         remains = say("word.remains", language)
-        lines += [f"  {remains}: {''.join(p.text for p in parts)}" for parts in _remaining(row, language)]
+        lines += [f"  {remains}{sep} {''.join(p.text for p in parts)}" for parts in _remaining(row, language)]
         lines += [f"  {p.text}" for p in _note(row, language)]
         lines.append("")
     lines += [say("word.meanings", language).upper(), ""]
-    lines += [f"{name}: {meaning}" for name, meaning in _meanings(cert, language)]
+    lines += [f"{name}{sep} {meaning}" for name, meaning in _meanings(cert, language)]
     lines += ["", say("word.your_rights", language).upper(), "", _rights(cert, language), ""]
     if cert.derivation:
-        lines += [f"{say('word.derivation', language)}: {phrase(cert.derivation, language)[0]}", ""]
+        lines += [f"{say('word.derivation', language)}{sep} {phrase(cert.derivation, language)[0]}", ""]
     return "\n".join([*lines, say("word.no_values", language)])
 
 
@@ -114,7 +115,9 @@ def fragment(cert: Certificate, language: str, *, heading: int = 2) -> str:
     )
     facts = "".join(f"<dt><strong>{escape(a)}</strong></dt><dd>{escape(b)}</dd>" for a, b in _facts(cert, language))
     rows = "".join(_html_row(row, cert, language) for row in cert.rows)
-    meanings = "".join(f"<li><strong>{escape(a)}</strong>: {escape(b)}</li>" for a, b in _meanings(cert, language))
+    meanings = "".join(
+        f"<li><strong>{escape(a)}</strong>{colon(language)} {escape(b)}</li>" for a, b in _meanings(cert, language)
+    )
     derivation = ""
     if cert.derivation:
         how = _span(_Phrase(*phrase(cert.derivation, language)), language)
@@ -190,6 +193,8 @@ def _facts(cert: Certificate, language: str) -> list[tuple[str, str]]:
 
 def _verdict(row: CertificateRow, language: str) -> str:
     name = word("verdict", row.verdict, language)
+    if row.note in _OPERATIONS:
+        name = f"{word('operation', row.note, language)}{colon(language)} {name}"
     return f"{name} {_until(row.until, language).text}" if row.until else name
 
 
@@ -225,9 +230,7 @@ def _remaining(row: CertificateRow, language: str) -> list[list[_Phrase]]:
 
 
 def _note(row: CertificateRow, language: str) -> list[_Phrase]:
-    if row.note in _OPERATIONS:
-        return [_Phrase(word("operation", row.note, language), known(language))]
-    return [_Phrase(*phrase(row.note, language))] if row.note else []
+    return [_Phrase(*phrase(row.note, language))] if row.note and row.note not in _OPERATIONS else []
 
 
 def _meanings(cert: Certificate, language: str) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from datetime import datetime
 from html import escape
 
 from dsr.letters import certificate as certificates
-from dsr.letters.catalogue import PLACEHOLDER, date, known, moment, say, template, word
+from dsr.letters.catalogue import PLACEHOLDER, colon, date, known, moment, say, template, word
 from dsr.letters.certificate import Certificate
 from dsr.model import Mail, Right
 
@@ -175,7 +175,7 @@ def _mail(
     subject = say(f"mail.{name}_subject", language, **values)
     paragraphs = template(f"mail.{name}_body", language).split("\n\n")
     footer = template("mail.footer", language)
-    text = [_text_paragraph(p, values) for p in paragraphs]
+    text = [_text_paragraph(p, values, colon(language)) for p in paragraphs]
     text += [more_text] if more_text else []
     html = "".join(_html_paragraph(p, values) for p in paragraphs) + more_html
     return Mail(
@@ -197,9 +197,9 @@ def _page(language: str, title: str, body: str) -> str:
     )
 
 
-def _text_paragraph(paragraph: str, values: dict[str, str]) -> str:
+def _text_paragraph(paragraph: str, values: dict[str, str], colon: str) -> str:
     if link := _LINK.fullmatch(paragraph.strip()):
-        return f"{link['label']}:\n{values[link['name']]}"
+        return f"{link['label']}{colon}\n{values[link['name']]}"
     return _fill(paragraph, values)
 
 

@@ -17,8 +17,11 @@ from typing import Any
 from intents.text.normalise import fold, normalise
 
 FIRST_BIRTH_YEAR = 2010
-_DIGITS = r"(?<![\d.,:/+-])(?:[6-9]|1[0-5])(?:[.,]5|½|\s?1/2)?(?![\d/:%€$£°]|[.,]\d)"
+_DIGITS = r"(?<![\d.,:/+-])(?:[6-9]|1[0-5])(?:[.,]5|\s?1/2)?(?![\d/:%€$£°]|[.,]\d)"
 _BIRTH_YEAR = r"(?:\d{1,2}[./-]?\s*(?:\d{1,2}[./-]\s*|(?:de )?[a-z]{3,10}\.?\s+(?:de )?)?)?(?P<year>20\d\d)(?!\d)"
+# After an age: the end or punctuation; never a thing that is counted, nor a German ordinal ("im 12. Monat").
+_PAUSE = r"\s*(?:$|[^\w\s%€$£°+'\"-]|[-\"'](?:\s|$))"
+_NOT_COUNTING = r"(?!\.?\s*(?:jahr|lebensjahr|monat|stock|bezirk))"
 # What stands between quotation marks is somebody else's words.
 _QUOTED = re.compile(r'"[^"\n]{1,300}"|«[^»\n]{1,300}»|»[^«\n]{1,300}«|(?<!\w)\'[^\'\n]{3,300}\'(?!\w)')
 _LONGEST = 4000  # characters that are read
@@ -32,7 +35,7 @@ def speaks_of_self(text: str, first_birth_year: int = FIRST_BIRTH_YEAR) -> bool:
         text: what the author wrote, without quoted mail.
         first_birth_year: the first year of birth that is a child's (this year less 16, if the caller knows it).
     """
-    folded = _QUOTED.sub(" ", fold(normalise(text[:_LONGEST])))
+    folded = _QUOTED.sub(" ", fold(normalise(text[:_LONGEST].replace("½", ".5"))))
     if _of_words("grown_up").search(folded):
         return False
     for pattern in _statements():
@@ -61,10 +64,9 @@ def _of_words(name: str) -> re.Pattern[str]:
 @cache
 def _statements() -> tuple[re.Pattern[str], ...]:
     """Every first-person statement, compiled once."""
-    # The list of following words is written over several lines.
-    goes_on = re.sub(r"^#.*$|\s*\n", "", _words()["goes_on"].removeprefix("(?x)"), flags=re.MULTILINE)
     patterns = []
     for language in _words()["language"].values():
+        goes_on = rf"(?!\w)(?={_PAUSE}|\s+(?:{language['goes_on']})\b){_NOT_COUNTING}"
         number = rf"(?:{_DIGITS}|\b(?:{language['numbers']}))"
         years = rf"(?:[\s-]*(?:{language['years']}))" + ("?" if language["bare"] else "")
         age = rf"{language['lead']}\s+(?:(?:{language['just']})\s+){{0,3}}{number}{years}{goes_on}"

@@ -279,7 +279,7 @@ def test_mails_are_whole_escaped_and_in_the_language(language: str) -> None:
         assert "Tests & Sons <b>" in outline.words, name
         assert mail.headers == {"Auto-Submitted": "auto-replied"}, name
         assert not PLACEHOLDER.search(mail.subject + mail.text + outline.words), name
-        assert mail.subject in outline.words, name
+        assert outline.words.count(mail.subject) >= 2, name  # title and heading
         assert not [tag for tag, _ in outline.tags if tag in ("img", "script", "link")], name
         assert bool(outline.all("table")) == (name == "certificate"), name
         assert "maria@example.com" not in mail.text + mail.html + mail.subject, name

@@ -193,7 +193,8 @@ def _page(language: str, title: str, body: str) -> str:
         f'<!doctype html>\n<html lang="{known(language)}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f'<meta name="color-scheme" content="light dark"><title>{escape(title)}</title></head>'
-        f'<body style="{_BODY}"><main style="max-width:44em;margin:0 auto">{body}</main></body></html>\n'
+        f'<body style="{_BODY}"><main style="max-width:44em;margin:0 auto">'
+        f'<h1 style="font-size:20px">{escape(title)}</h1>{body}</main></body></html>\n'
     )
 
 

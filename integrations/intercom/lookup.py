@@ -30,12 +30,14 @@ class Holding:
         contacts: by id.
         hidden: which of them only a conversation leads to (archived ones): without it nothing would find them again.
         gone: ids that we knew and that do not exist any more.
+        authored: conversations that name the address as their author's, whoever takes part in them now.
         doubtful: more than one person may be meant.
     """
 
     contacts: dict[str, Object]
     hidden: frozenset[str]
     gone: frozenset[str]
+    authored: frozenset[str]
     doubtful: bool
 
     @property
@@ -56,7 +58,8 @@ def holding(api: Api, subject: Identities) -> Holding:
     gone: set[str] = set()
     doubtful = False
     searched = dict.fromkeys(_searched(api, emails, accounts))
-    for id in dict.fromkeys((*subject.of(CONTACT), *searched, *_authors(api, emails))):
+    began = dict(_began(api, emails))
+    for id in dict.fromkeys((*subject.of(CONTACT), *searched, *began.values())):
         contact = api.contact(id)
         if contact is None:
             gone.add(id)
@@ -69,7 +72,8 @@ def holding(api: Api, subject: Identities) -> Holding:
         contacts[str(contact["id"])] = contact
     external = {str(c["external_id"]) for c in contacts.values() if c.get("external_id")}
     doubtful = doubtful or (len(external) > 1 and not external <= accounts)
-    return Holding(contacts, frozenset(contacts) - frozenset(searched), frozenset(gone), doubtful)
+    hidden = frozenset(contacts) - frozenset(searched)
+    return Holding(contacts, hidden, frozenset(gone), frozenset(began), doubtful)
 
 
 def shared(api: Api, kind: str, held: Holding, known: tuple[str, ...] = ()) -> Iterator[Shared]:
@@ -86,11 +90,13 @@ def shared(api: Api, kind: str, held: Holding, known: tuple[str, ...] = ()) -> I
                 continue  # twice, or a hit that search has not forgotten yet
             seen.add(id)
             yield _shared(found)
-    for id in known:
+    for id in (*known, *sorted(held.authored if kind == "conversations" else ())):
         conversation = None if id in seen else api.conversation(id)
         if conversation is not None:
+            seen.add(id)
             one = _shared(conversation)
-            if not one.contacts or one.contacts & held.ids:
+            still_named = id in held.authored and _author(conversation).get("email")
+            if not one.contacts or one.contacts & held.ids or still_named:
                 yield one
 
 
@@ -114,10 +120,15 @@ def _searched(api: Api, emails: set[str], accounts: set[str]) -> Iterator[str]:
                     yield str(contact["id"])
 
 
-def _authors(api: Api, emails: set[str]) -> Iterator[str]:
-    """Ids of contacts who began a conversation with exactly this address, also of archived ones."""
+def _began(api: Api, emails: set[str]) -> Iterator[tuple[str, str]]:
+    """Conversations begun with exactly this address, and the contact who began each, also an archived one."""
     for email in sorted(emails):
         for conversation in api.search("conversations", "source.author.email", email):
-            author = (conversation.get("source") or {}).get("author") or {}
+            author = _author(conversation)
             if author.get("type") in PEOPLE and str(author.get("email") or "").lower() == email:
-                yield str(author["id"])
+                yield str(conversation["id"]), str(author["id"])
+
+
+def _author(conversation: Object) -> Object:
+    found = (conversation.get("source") or {}).get("author") or {}
+    return dict(found)

@@ -114,15 +114,19 @@ class IntercomTwin(Twin):
         return conversation
 
     def delete_contact(self, contact: Object) -> None:
-        """For good, with the conversations in which no other contact takes part."""
+        """For good, with the conversations in which no other contact takes part; elsewhere the name goes (assumed)."""
         id = contact["id"]
         del self.records["contacts"][id]
         until = time.time() + SEARCH_LAG_DAYS * self.world.day
         self.records["ghosts"][id] = {"contact": contact, "until": until}
         for conversation in list(self.records["conversations"].values()):
-            if id in conversation["contacts"]:
-                conversation["contacts"].remove(id)
+            wrote = any(m["author"]["id"] == id for m in (conversation["source"], *conversation["parts"]))
+            if id in conversation["contacts"] or wrote:
+                conversation["contacts"] = [c for c in conversation["contacts"] if c != id]
                 if conversation["contacts"]:
+                    for message in (conversation["source"], *conversation["parts"]):
+                        if message["author"]["id"] == id:
+                            message["author"] = {**message["author"], "name": None, "email": None}
                     self.records["conversations"][conversation["id"]] = conversation
                 else:
                     del self.records["conversations"][conversation["id"]]
@@ -156,8 +160,9 @@ class IntercomTwin(Twin):
         """Who writes. With enforced Messenger security nobody is a user without having signed in."""
         email, name = str(said.get("email") or "").strip(), str(said.get("name") or "")
         contacts = self.records["contacts"]
-        if conversation and not email:
-            return next(contacts[id] for id in conversation["contacts"] if id in contacts)
+        taking_part = [contacts[id] for id in conversation["contacts"] if id in contacts] if conversation else []
+        if taking_part and not email:
+            return taking_part[0]  # type: ignore[no-any-return]
         verified = said.get("verified") is True
         enforced = self.world.env.get("INTERCOM_IDENTITY_ENFORCED", "").lower() in ("1", "true", "yes", "on")
         role = "user" if verified else "lead" if enforced else str(said.get("role") or "")

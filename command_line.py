@@ -1,4 +1,4 @@
-"""`flask …`: the operator's commands. `--json` everywhere; exit codes: 0 done, 1 refused or a problem, 2 wrong usage."""
+"""`flask …`: the operator's commands. Exit codes: 0 done, 1 refused or a problem, 2 wrong usage."""
 
 from __future__ import annotations
 
@@ -96,11 +96,11 @@ def deadline_(received: str, country: str | None, json_: bool) -> None:
     if json_:
         click.echo(json.dumps(shown, indent=2))
         return
-    click.echo(
-        f"received {shown['received']}\ndue      {shown['due']}\nextended {shown['extended_due']} (only with notice inside month one)"
-    )
-    for step in shown["derivation"]:
-        click.echo(f"  {step}" if isinstance(step, str) else "  " + " · ".join(str(v) for v in step.values() if v))
+    click.echo(f"received {shown['received']}")
+    click.echo(f"due      {shown['due']}")
+    click.echo(f"extended {shown['extended_due']} (only with notice inside month one)")
+    for step in found.derivation:
+        click.echo(f"  {step.date.isoformat()}  {step.text} ({step.article})")
 
 
 @click.command("check")

@@ -35,18 +35,18 @@ CHILD = Person(
 )
 
 _FIRST = {
-    "ro": "Andrei Ioana Mihai Elena Radu Ana Vlad Irina Sorin Dana".split(),
-    "en": "Oliver Amelia Jack Grace Harry Ruby Leo Freya Oscar Ivy".split(),
-    "de": "Jonas Lena Felix Marie Paul Clara Max Greta Emil Ida".split(),
-    "fr": "Hugo Louise Jules Camille Arthur Manon Noé Chloé Tom Inès".split(),
-    "es": "Mateo Lucía Diego Carmen Pablo Sofía Javier Elena Marcos Alba".split(),
+    "ro": ["Andrei", "Ioana", "Mihai", "Elena", "Radu", "Ana", "Vlad", "Irina", "Sorin", "Dana"],
+    "en": ["Oliver", "Amelia", "Jack", "Grace", "Harry", "Ruby", "Leo", "Freya", "Oscar", "Ivy"],
+    "de": ["Jonas", "Lena", "Felix", "Marie", "Paul", "Clara", "Max", "Greta", "Emil", "Ida"],
+    "fr": ["Hugo", "Louise", "Jules", "Camille", "Arthur", "Manon", "Noé", "Chloé", "Tom", "Inès"],
+    "es": ["Mateo", "Lucía", "Diego", "Carmen", "Pablo", "Sofía", "Javier", "Elena", "Marcos", "Alba"],
 }
 _LAST = {
-    "ro": "Dumitru Stan Moldovan Rusu Lazar Toma Marin Neagu".split(),
-    "en": "Walker Bennett Hughes Foster Palmer Reed Barnes Ellis".split(),
-    "de": "Becker Vogel Krause Lorenz Brandt Seidel Kuhn Arnold".split(),
-    "fr": "Moreau Girard Lambert Fontaine Rousseau Blanc Garnier Faure".split(),
-    "es": "Romero Navarro Torres Vidal Castro Ortega Rubio Molina".split(),
+    "ro": ["Dumitru", "Stan", "Moldovan", "Rusu", "Lazar", "Toma", "Marin", "Neagu"],
+    "en": ["Walker", "Bennett", "Hughes", "Foster", "Palmer", "Reed", "Barnes", "Ellis"],
+    "de": ["Becker", "Vogel", "Krause", "Lorenz", "Brandt", "Seidel", "Kuhn", "Arnold"],
+    "fr": ["Moreau", "Girard", "Lambert", "Fontaine", "Rousseau", "Blanc", "Garnier", "Faure"],
+    "es": ["Romero", "Navarro", "Torres", "Vidal", "Castro", "Ortega", "Rubio", "Molina"],
 }
 
 

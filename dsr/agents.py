@@ -18,7 +18,8 @@ from dsr.store.tables import requests as requests_table
 HELP = """*Privacy Desk*
 `/privacy list` open requests, the most urgent first
 `/privacy show REF` one request: due date, steps, what waits for a person
-`/privacy open EMAIL RIGHT` open a request for somebody (erasure, export, unsubscribe, objection, age_report, rectification, restriction, access); proof is asked from that person
+`/privacy open EMAIL RIGHT` open a request for somebody; proof is asked from that person.
+    Rights: erasure, export, unsubscribe, objection, age_report, rectification, restriction, access
 `/privacy approve REF` let a request that waits for an agent go on (four eyes: not the one who opened it)
 `/privacy done REF PROCESSOR OPERATION` a manual task is done
 `/privacy withdraw REF` stop a request that has not begun
@@ -80,7 +81,8 @@ def _show(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> 
     request = requests.get(desk, conn, _reference(arguments))
     row = request.row
     lines = [
-        f"*{request.reference}* {_words_of(request.right)} · {_words_of(request.status)} · {row.address_masked or '(no address)'}",
+        f"*{request.reference}* {_words_of(request.right)} · {_words_of(request.status)}"
+        f" · {row.address_masked or '(no address)'}",
         f"received {_date(desk, row.received_at)} in {row.channel}, due {_date(desk, row.due_at)}"
         + (f", proved by {row.verified_by}" if request.verified else ", not proved"),
     ]

@@ -52,16 +52,28 @@ def _plausible(code: str) -> bool:
     return len(code) == LENGTH and set(code) <= set(ALPHABET) and sum(c in _SURE_DIGITS for c in code) >= 2
 
 
+# How people ask for another code, in the languages of the detector; read only while a code is awaited.
 _AGAIN = re.compile(
-    r"\b(re-?send|send (?:me )?(?:it|the code|a code|another|one)? ?(?:again|once more)|send again|new code|another code"
-    r"|no(?:t| t)? ?(?:receive|received|get|got).{0,20}(?:code|mail)|(?:code|mail).{0,25}(?:not|never|n't) (?:arriv|come|came|get|got|receiv)"
-    r"|trimite(?:ți|ti|-mi)?.{0,12}(?:din nou|iar|alt)|(?:alt|nou) cod|cod nou|nu am primit"
-    r"|(?:nochmal|noch ?mal|erneut).{0,15}(?:senden|schicken)|(?:senden|schicken|sende|schick).{0,25}(?:nochmal|noch ?mal|erneut)|neuen? code"
-    r"|renvo(?:yer|yez|ie)|nouveau code|pas re[cç]u|(?:re)?env[ií](?:ar|e|a|ame|enme).{0,20}(?:otra vez|de nuevo|nuevamente)|reenv[ií]"
-    r"|nuevo c[oó]digo|otro c[oó]digo|no (?:me )?(?:ha )?lleg"
-    r"|(?:invia|manda)\w*.{0,15}(?:di nuovo|ancora)|nuovo codice|novo c[oó]digo|opnieuw (?:sturen|verzenden)|nieuwe code"
-    r"|(?:wy[sś]lij|prze[sś]lij).{0,15}(?:ponownie|jeszcze raz)|nowy kod|[uú]j k[oó]d|k[uü]ld\w* [uú]jra|po[sš]l\w*.{0,12}znovu|nov[yý] k[oó]d"
-    r"|po[sš]alji\w*.{0,12}(?:ponovno|opet)|novi kod|skicka.{0,15}igen|ny kod|send.{0,12}igen)\b",
+    r"\b(?:"
+    + "|".join(
+        (
+            r"re-?send|send again|send (?:me )?(?:it|the code|a code|another|one)? ?(?:again|once more)",
+            r"(?:new|another) code|no(?:t| t)? ?(?:receive|received|get|got).{0,20}(?:code|mail)",
+            r"(?:code|mail).{0,25}(?:not|never|n't) (?:arriv|come|came|get|got|receiv)\w*",
+            r"trimite(?:ți|ti|-mi)?.{0,12}(?:din nou|iar|alt)|(?:alt|nou) cod|cod nou|nu am primit",
+            r"(?:nochmal|noch ?mal|erneut).{0,15}(?:senden|schicken)|neuen? code",
+            r"(?:senden|schicken|sende|schick).{0,25}(?:nochmal|noch ?mal|erneut)",
+            r"renvo(?:yer|yez|ie)|nouveau code|pas re[cç]u",
+            r"env[ií](?:ar|e|a|ame|enme).{0,20}(?:otra vez|de nuevo|nuevamente)|reenv[ií]\w*",
+            r"nuevo c[oó]digo|otro c[oó]digo|no (?:me )?(?:ha )?lleg\w*",
+            r"(?:invia|manda)\w*.{0,15}(?:di nuovo|ancora)|nuovo codice|novo c[oó]digo",
+            r"opnieuw (?:sturen|verzenden)|nieuwe code",
+            r"(?:wy[sś]lij|prze[sś]lij).{0,15}(?:ponownie|jeszcze raz)|nowy kod",
+            r"[uú]j k[oó]d|k[uü]ld\w* [uú]jra|po[sš]l\w*.{0,12}znovu|nov[yý] k[oó]d",
+            r"po[sš]alji\w*.{0,12}(?:ponovno|opet)|novi kod|skicka.{0,15}igen|ny kod|send.{0,12}igen",
+        )
+    )
+    + r")\b",
     re.IGNORECASE,
 )
 

@@ -134,7 +134,8 @@ def announce(desk: Desk, conn: sa.Connection, reference: str) -> None:
     zone = desk.policy.controller.timezone
     state = "a person decides" if r.status is S.WAITING_FOR_AGENT else str(r.status).replace("_", " ")
     text = (
-        f"{reference}: {str(r.right).replace('_', ' ')} asked for in {r.row.channel} by {r.row.address_masked or 'somebody unnamed'}, "
+        f"{reference}: {str(r.right).replace('_', ' ')} asked for in {r.row.channel}"
+        f" by {r.row.address_masked or 'somebody unnamed'}, "
         f"due {catalogue.date(r.row.due_at, 'en', zone)} ({state})"
     )
     outgoing.tell_agents(desk, conn, r.row.key_id, text, f"announce:{reference}", reference)
@@ -263,7 +264,7 @@ def not_me(desk: Desk, conn: sa.Connection, link: sa.Row[Any]) -> list[str]:
                 frozen_from=row.status,
             )
             frozen.append(row.reference)
-            text = f'{row.reference}: the owner of the address says "this was not me". It is frozen; look at the conversation.'
+            text = f'{row.reference}: the owner of the address says "this was not me". It is frozen; please look.'
             outgoing.tell_agents(desk, conn, request.row.key_id, text, f"notme:{row.reference}", row.reference)
     return frozen
 

@@ -44,7 +44,8 @@ class State:
 
     @classmethod
     def load(cls, kept: Mapping[str, Any] | None) -> State:
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in (kept or {}).items()})
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in (kept or {}).items()}
+        return cls(**values)
 
     def dump(self) -> dict[str, Any]:
         return asdict(self)

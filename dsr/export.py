@@ -74,7 +74,7 @@ def build(desk: Desk, conn: sa.Connection, request: SubjectRequest, sheet: Certi
     key = desk.vault.file_key(conn, request.row.key_id)
     path = where / "package.zip.sealed"
     manifest: dict[str, str] = {}
-    with SealedWriter(path, key) as out, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[type-var, call-overload]
+    with SealedWriter(path, key) as out, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for spool in sorted(where.glob("*.spool")):
             for name, chunks in _members(spool, key):
                 full = f"{spool.stem}/{name}"

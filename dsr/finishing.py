@@ -227,7 +227,7 @@ def certificate(desk: Desk, conn: sa.Connection, request: SubjectRequest, labels
         rows=tuple(rows),
         controller=f"{policy.controller.name}, {policy.controller.address}",
         dpo=policy.dpo.email,
-        authority=f"{policy.authority.name} ({policy.authority.short}), {policy.authority.address}, {policy.authority.site}",
+        authority=", ".join((policy.authority.name, policy.authority.address, policy.authority.site)),
         derivation="; ".join(step["text"] for step in json.loads(r.derivation)["derivation"]),
         timezone=policy.controller.timezone,
     )

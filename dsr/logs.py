@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
@@ -19,8 +20,11 @@ def redact(text: str) -> str:
     return _TOKEN.sub("[token]", _CODE.sub("[code]", _ADDRESS.sub("[address]", text)))
 
 
-def _redact_all(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
-    return {key: redact(value) if isinstance(value, str) else value for key, value in event.items()}
+def _redact_all(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = redact(value)
+    return event
 
 
 class _RedactStandardLogs(logging.Filter):

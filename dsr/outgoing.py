@@ -128,7 +128,7 @@ def lease_next(desk: Desk, worker: str, lane: str) -> Leased | float | None:
         if row is None or (row.leased_until and row.leased_until > now):
             return None
         if row.next_at > now:
-            return (row.next_at - now).total_seconds()
+            return float((row.next_at - now).total_seconds())
         conn.execute(
             outgoing.update()
             .where(o.id == row.id)

@@ -38,7 +38,6 @@ class Settings(BaseModel):
         cooling_off: seconds between proof and the start of an erasure.
         vendor_day: seconds that a "day" of a vendor's delay takes; 86,400 except in the demo.
         retry_base: seconds before the second try of a processor that failed; doubles up to an hour.
-        agents: Slack user ids that may use commands, comma-separated.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -61,7 +60,7 @@ class Settings(BaseModel):
     worker_concurrency: int = 8
     mail_from: str = ""
     smtp_url: SecretStr | None = None
-    agents: str = ""
+
     log_level: str = "INFO"
 
     @field_validator("secret_key", "hash_key", "audit_key")

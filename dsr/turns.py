@@ -92,8 +92,11 @@ class _Turn:
     language: str
     state: State
     paragraphs: list[str] = field(default_factory=list)
+    unsaid: frozenset[str] = frozenset()  # what has turned out not to be true
 
     def say(self, key: str, **params: object) -> None:
+        if key in self.unsaid:
+            return
         self.paragraphs.append(catalogue.say(key, self.language, **params))
 
     def remember(self, reference: str) -> None:
@@ -217,6 +220,7 @@ def _send_code(turn: _Turn, step: conversation.SendCode) -> None:
     )
     if issued is None:
         turn.say("code_limit")
+        turn.unsaid = frozenset({"code_sent", "code_sent_again"})
         return
     not_me = links.make(
         desk,

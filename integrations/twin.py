@@ -105,7 +105,8 @@ class Records:
     def _write(self, kind: str, id: str, body: Any) -> None:
         with self.lock:
             self._db.execute(
-                "INSERT INTO records(kind, id, body) VALUES(?,?,?) ON CONFLICT(kind, id) DO UPDATE SET body=excluded.body",
+                "INSERT INTO records(kind, id, body) VALUES(?,?,?)"
+                " ON CONFLICT(kind, id) DO UPDATE SET body=excluded.body",
                 (kind, id, json.dumps(body)),
             )
 

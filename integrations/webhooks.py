@@ -1,4 +1,7 @@
-"""The only door in: size cap, authenticity over the raw bytes, meaning, store once, answer. No detection, no vendor call."""
+"""The only door in: size cap, authenticity over the raw bytes, meaning, store once, answer.
+
+No detection and no vendor call happens here: the answer must be quick, and everything slow must survive a kill.
+"""
 
 from __future__ import annotations
 

@@ -95,7 +95,8 @@ def _act(worker: Worker, reference: str, todo: Next) -> bool:
         *(_pool.submit(_poll, worker, reference, step) for step in todo.poll),
         *(_pool.submit(_look, worker, reference, step) for step in todo.look),
     ]
-    return any([job.result() for job in jobs])
+    results = [job.result() for job in jobs]  # all of them, before deciding
+    return any(results)
 
 
 def _finish(worker: Worker, reference: str, todo: Next, steps: list[Step]) -> bool:

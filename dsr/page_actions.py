@@ -1,0 +1,292 @@
+"""What a page of ours sets off: codes typed there, withdrawal, downloads, "this was not me", unsubscribing.
+
+The pages themselves only read a form and show what came of it. All take the caller's transaction except
+`unsubscribe` and `delete_copy`, which are one transaction each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from dsr import addresses, audit, commands, export, identity, links, outgoing, requests, suppression
+from dsr.codes import find_codes
+from dsr.conversation import CodeChecked
+from dsr.desk import Desk
+from dsr.letters import mails
+from dsr.model import RequestStatus, Right
+from dsr.store.tables import challenges, packages
+from dsr.store.tables import links as links_table
+from dsr.store.tables import requests as requests_table
+from dsr.store.vault import KeyDestroyed
+
+S = RequestStatus
+
+# What a code mailed from a page proves; it counts for nothing else (attack G15).
+WITHDRAW = "withdraw"
+DOWNLOAD = "download"
+
+_LONGEST = 200  # characters that are looked at for a code: a mail's line, with room
+
+
+# ---- codes -----------------------------------------------------------------------------------------------------------
+
+
+def row(conn: sa.Connection, reference: str) -> sa.Row[Any]:
+    """A request without its personal columns opened: all that a page shows."""
+    return conn.execute(sa.select(requests_table).where(requests_table.c.reference == reference)).one()
+
+
+def send_code(desk: Desk, conn: sa.Connection, reference: str, purpose: str) -> bool:
+    """Mail a code for a page to the address of a request; earlier ones of its pages are void.
+
+    Args:
+        purpose: `WITHDRAW` or `DOWNLOAD`.
+
+    Returns:
+        False if the address has had too many codes.
+    """
+    request = requests.get(desk, conn, reference)
+    issued = identity.issue(desk, conn, request.row.address_hash, [purpose], reference=reference)
+    if issued is None:
+        return False
+    not_me = links.make(
+        desk, conn, "not_me", lifetime=timedelta(days=30), reference=reference, challenge_id=issued.challenge_id
+    )
+    mail = mails.code_mail(
+        request.address, request.row.language, issued.code, not_me, company=desk.company, on_page=True
+    )
+    outgoing.mail(desk, conn, request.row.key_id, mail, f"code:{issued.challenge_id}", reference)
+    return True
+
+
+def check_code(desk: Desk, conn: sa.Connection, reference: str, typed: str, purpose: str) -> CodeChecked | None:
+    """Compare what was typed on a page of this request; None if it cannot be a code: that costs no try."""
+    found = find_codes(typed[:_LONGEST])
+    if not found:
+        return None
+    return identity.check(
+        desk, conn, found[:1], [purpose], row(conn, reference).address_hash or "", reference=reference
+    )
+
+
+# ---- verify and withdraw ---------------------------------------------------------------------------------------------
+
+
+def confirm(desk: Desk, conn: sa.Connection, reference: str, typed: str) -> tuple[CodeChecked | None, str]:
+    """The person of a request that an agent opened types their code.
+
+    Returns:
+        how the code was found, and the reference that goes on: an older open request of the same right, if there
+        is one (attack G16), else this.
+    """
+    request = requests.get(desk, conn, reference, lock=True)
+    checked = check_code(desk, conn, reference, typed, str(request.right))
+    if checked is None or checked.result != "right":
+        return checked, reference
+    if older := requests.open_duplicate(desk, conn, request):
+        why = f"the same as {older}, which is open"
+        requests.move(desk, conn, reference, S.WITHDRAWN, who="desk", why=why)
+        return checked, older
+    commands.verified(desk, conn, reference, by="code")
+    return checked, reference
+
+
+def can_withdraw(request: sa.Row[Any]) -> bool:
+    """May the status page offer it? Not for an age report: its address is the child's, not the reporter's."""
+    return (
+        S(request.status) in requests.WITHDRAWABLE
+        and request.address_enc is not None
+        and request.right != str(Right.AGE_REPORT)
+    )
+
+
+def withdraw(desk: Desk, conn: sa.Connection, reference: str, typed: str) -> CodeChecked | None:
+    """Withdraw a request that has not begun, if the code is right; the conversation hears of it."""
+    requests.get(desk, conn, reference, lock=True)
+    checked = check_code(desk, conn, reference, typed, WITHDRAW)
+    if checked is not None and checked.result == "right":
+        commands.withdraw(desk, conn, "customer", reference, "withdrawn on the status page, with a code")
+        commands.reply_in_conversation(desk, conn, reference, f"withdrawn:{reference}", "withdrawn")
+    return checked
+
+
+# ---- download --------------------------------------------------------------------------------------------------------
+
+
+def download_link(desk: Desk, conn: sa.Connection, token: str, *, lock: bool = False) -> sa.Row[Any] | None:
+    """The row of a download link, also when it is used or its time is up: the page then says so."""
+    query = sa.select(links_table).where(
+        links_table.c.token_hash == desk.vault.hash("link", token), links_table.c.kind == "download"
+    )
+    return conn.execute(query.with_for_update() if lock else query).first()
+
+
+def downloadable(desk: Desk, conn: sa.Connection, link: sa.Row[Any]) -> bool:
+    """Is the package still there, and the link unused and in time?"""
+    if link.used_at is not None or link.expires_at <= desk.now():
+        return False
+    try:
+        return export.read(desk, conn, link.reference) is not None
+    except KeyDestroyed:
+        return False
+
+
+def hand_out(desk: Desk, conn: sa.Connection, link: sa.Row[Any]) -> Iterator[bytes] | None:
+    """The package as a plain zip; the link is spent. None: it is gone, or somebody was faster.
+
+    The first bytes are read before the link is spent, so that a package that cannot be opened costs nobody theirs.
+
+    Raises:
+        DsrError: the package was changed or cut.
+    """
+    if not downloadable(desk, conn, link):
+        return None
+    stream = export.read(desk, conn, link.reference)
+    if stream is None:
+        return None
+    first = next(stream, b"")
+    if not links.use(desk, conn, link):
+        return None
+    reference = link.reference
+    conn.execute(packages.update().where(packages.c.reference == reference).values(downloaded_at=desk.now()))
+    audit.record(desk, conn, who="customer", what="package.downloaded", reference=reference, why="one-time link")
+    return chain([first], stream)
+
+
+def delete_copy(desk: Desk, reference: str) -> None:
+    """After the download. What was collected stays until the request is complete: a last package may be made of it."""
+    with desk.db.write() as conn:
+        if row(conn, reference).status == str(S.COMPLETED):
+            export.shred(desk, conn, reference)
+            return
+        path = conn.execute(sa.select(packages.c.path).where(packages.c.reference == reference)).scalar()
+        if path:
+            Path(path).unlink(missing_ok=True)
+        conn.execute(packages.update().where(packages.c.reference == reference).values(shredded_at=desk.now()))
+
+
+# ---- "this was not me" -----------------------------------------------------------------------------------------------
+
+
+def concerned(desk: Desk, conn: sa.Connection, link: sa.Row[Any]) -> list[sa.Row[Any]]:
+    """Requests that a not-me link is about: those of the address to which it was mailed, and no others.
+
+    Somebody may have claimed several addresses in one conversation; the owner of one learns nothing of the rest.
+    """
+    c = requests_table.c
+    if link.reference:
+        return list(conn.execute(sa.select(requests_table).where(c.reference == link.reference)))
+    mailed_to = sa.select(challenges.c.address_hash).where(challenges.c.id == link.challenge_id).scalar_subquery()
+    query = sa.select(requests_table).where(c.conversation_id == link.conversation_id, c.address_hash == mailed_to)
+    return list(conn.execute(query.order_by(c.received_at)))
+
+
+def can_stop(desk: Desk, conn: sa.Connection, link: sa.Row[Any]) -> bool:
+    """Is there anything left that pressing the button would stop?"""
+    rows = concerned(desk, conn, link)
+    if any(S.FROZEN in requests.MOVES[S(r.status)] for r in rows):
+        return True
+    return bool(conn.execute(sa.select(links_table.c.token_hash).where(_open_downloads(desk, rows)).limit(1)).first())
+
+
+def stop(desk: Desk, conn: sa.Connection, link: sa.Row[Any]) -> bool:
+    """Freeze what the link is about, void its codes, close its downloads, and tell the address what was stopped.
+
+    Returns:
+        False if nothing was left to stop.
+    """
+    stoppable = can_stop(desk, conn, link)
+    frozen = set(commands.not_me(desk, conn, link))
+    for found in concerned(desk, conn, link):
+        closed = conn.execute(links_table.update().where(_open_downloads(desk, [found])).values(used_at=desk.now()))
+        if closed.rowcount:
+            why = '"this was not me" was pressed'
+            audit.record(desk, conn, who="customer", what="package.closed", reference=found.reference, why=why)
+        if found.reference in frozen or closed.rowcount:
+            _mail_stopped(desk, conn, found.reference)
+    if stoppable:
+        links.use(desk, conn, link)
+    return stoppable
+
+
+def _mail_stopped(desk: Desk, conn: sa.Connection, reference: str) -> None:
+    request = requests.get(desk, conn, reference)
+    if request.address:
+        mail = mails.not_me_mail(request.address, request.row.language, reference=reference, company=desk.company)
+        outgoing.mail(desk, conn, request.row.key_id, mail, f"stopped:{reference}", reference)
+
+
+def _open_downloads(desk: Desk, rows: list[sa.Row[Any]]) -> sa.ColumnElement[bool]:
+    c = links_table.c
+    return sa.and_(
+        c.kind == "download",
+        c.reference.in_([r.reference for r in rows]),
+        c.used_at.is_(None),
+        c.expires_at > desk.now(),
+    )
+
+
+# ---- unsubscribe -----------------------------------------------------------------------------------------------------
+
+
+def recipient(desk: Desk, token: str) -> str | None:
+    """The address of an unsubscribe link, or None: not one of ours."""
+    found = suppression.read_token(desk, token)
+    return addresses.normalise(found[0]) or None if found else None
+
+
+def unsubscribed(desk: Desk, conn: sa.Connection, address: str) -> bool:
+    """Has the person said no to all promotional mail?"""
+    return suppression.ALL in suppression.topics(desk, conn, address)
+
+
+def unsubscribe(desk: Desk, address: str, language: str) -> None:
+    """Stop all promotional mail at once; the processors follow. Repeating it is harmless and opens nothing new.
+
+    Also a link of one list stops everything: the processors know no topics, and less would be a promise unkept.
+    """
+    try:
+        _unsubscribe(desk, address, language)
+    except IntegrityError:  # the same click twice at the same moment, on PostgreSQL: the other one did it
+        _unsubscribe(desk, address, language)
+
+
+def _unsubscribe(desk: Desk, address: str, language: str) -> None:
+    with desk.db.write() as conn:
+        if unsubscribed(desk, conn, address):
+            return
+        now = desk.now()
+        commands.open_without_proof(
+            desk, conn, Right.UNSUBSCRIBE, address, received_at=now, channel="unsubscribe", language=language
+        )
+
+
+def resubscribe(desk: Desk, conn: sa.Connection, address: str) -> None:
+    """The person wants promotional mail again, as far as it is ours to say: no objection or age report is lifted."""
+    if unsubscribed(desk, conn, address):
+        suppression.lift(desk, conn, address)
+        audit.record(desk, conn, who="customer", what="suppression.lifted", why="subscribed again on the page")
+
+
+def choose_topics(desk: Desk, conn: sa.Connection, address: str, wanted: set[str]) -> None:
+    """Suppress the policy's topics that are not wanted, lift those that are."""
+    for topic in desk.policy.topics:
+        if topic.id in wanted:
+            suppression.lift(desk, conn, address, topic=topic.id)
+        else:
+            suppression.add(desk, conn, address, source="unsubscribe", topic=topic.id)
+    audit.record(desk, conn, who="customer", what="suppression.topics", why="chosen on the page")
+
+
+def language_of(desk: Desk, conn: sa.Connection, address: str) -> str:
+    """The language of the person's latest request; empty if there was none."""
+    c = requests_table.c
+    query = sa.select(c.language).where(c.address_hash == desk.vault.hash("address", address))
+    return conn.execute(query.order_by(c.received_at.desc()).limit(1)).scalar() or ""

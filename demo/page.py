@@ -83,7 +83,7 @@ def _conversations(twins: dict[str, Twin], address: str) -> list[dict[str, Any]]
             messages = conversation.get("messages") or conversation.get("comments") or []
             mine = _mentions(conversation, address) or any(f'"{p}"' in json.dumps(conversation) for p in people)
             if messages and mine:
-                shown = [_message(m) for m in messages]
+                shown = [_message(m, str(conversation.get("requester_id", ""))) for m in messages]
                 found.append({"channel": channel, "label": label, "id": str(conversation["id"]), "messages": shown})
     return found
 
@@ -92,9 +92,11 @@ def _all_people(state: dict[str, Any]) -> list[dict[str, Any]]:
     return [*state.get("contacts", []), *state.get("users", [])]
 
 
-def _message(message: dict[str, Any]) -> dict[str, Any]:
+def _message(message: dict[str, Any], requester: str) -> dict[str, Any]:
+    """Who wrote what, from each vendor's own shape (Zendesk names authors by number only)."""
     author = message.get("author") or {}
-    ours = author.get("type") in ("admin", "business") or message.get("bot_id") or message.get("by_desk")
+    ours = author.get("type") in ("admin", "business") or message.get("bot_id")
+    ours = ours or str(message.get("author_id", requester)) != requester
     note = message.get("part_type") == "note" or message.get("public") is False or message.get("note")
     text = message.get("body") or message.get("text") or (message.get("content") or {}).get("text") or ""
     return {"who": "note" if note else "desk" if ours else "customer", "text": text}

@@ -85,7 +85,7 @@ def environment(port: int, folder: Path, env_file: Path) -> dict[str, str]:
     """
     kept = (
         dict(line.split("=", 1) for line in env_file.read_text().splitlines() if "=" in line)
-        if ENV_FILE.exists()
+        if env_file.exists()
         else {}
     )
     twins = f"http://127.0.0.1:{port + 1}"

@@ -254,7 +254,7 @@ def _act(state: State, rights: Sequence[Right], address: str, at: str, steps: li
         if state.stage == "code" and address == state.address
         else proof
     )
-    return _ask_for_proof(state, merged, address, at, [*steps, *_understood(merged)])
+    return _ask_for_proof(state, merged, address, at, _understood(merged), first=steps)
 
 
 def _understood(rights: Sequence[Right]) -> list[Step]:
@@ -263,9 +263,11 @@ def _understood(rights: Sequence[Right]) -> list[Step]:
     return [*(Say(f"understood_{r}") for r in rights), Say("code_sent")]
 
 
-def _ask_for_proof(state: State, rights: tuple[Right, ...], address: str, at: str, steps: list[Step]) -> Turn:
+def _ask_for_proof(
+    state: State, rights: tuple[Right, ...], address: str, at: str, say: list[Step], first: Sequence[Step] = ()
+) -> Turn:
     after = _keep(state, stage="code", rights=tuple(str(r) for r in rights), address=address, received=at)
-    return after, [SendCode(rights, address, at), *steps]
+    return after, [*first, SendCode(rights, address, at), *say]
 
 
 def _which_address(said: Said) -> tuple[str, str]:

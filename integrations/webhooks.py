@@ -70,12 +70,15 @@ def receive(name: str) -> Response:
 
 
 def _command(desk: Desk, channel: Channel, delivery: Delivery, command: AgentCommand) -> Response:
-    """An agent's command: reading is answered at once, changing is stored and answered by the worker."""
+    """An agent's command: reading is answered at once, changing is stored and answered by the worker.
+
+    A pressed button is always answered by the worker: Slack shows no response body of one.
+    """
     if not channel.is_agent(command.agent):
         RECEIVED.labels(channel.name, "not an agent").inc()
         return _http(channel.command_response(agents.SORRY))
     try:
-        if agents.is_read_only(command.text):
+        if agents.is_read_only(command.text) and "command" in delivery.form:
             with desk.db.read() as conn:
                 return _http(channel.command_response(agents.answer(desk, conn, command.agent, command.text)))
         inbox.store(desk, channel.name, [command])

@@ -67,8 +67,10 @@ def _arrived(worker: Worker, row: outgoing.Leased) -> bool:
     if row.kind == "mail":
         mailer = worker.connections.mailer
         return mailer is not None and mailer.sent(Mail(**body), idempotency_key=row.key)
-    if channel is None or row.kind not in ("reply", "note"):
+    if channel is None or row.kind == "respond":
         return False
+    if row.kind == "agents":
+        return channel.said(ConversationRef(row.channel, ""), body["text"], idempotency_key=row.key)
     return channel.said(_ref(body), body["text"], idempotency_key=row.key)
 
 

@@ -1,0 +1,74 @@
+"""`/unsubscribe/<token>`: one click by a mail program (RFC 8058), or a page with one button.
+
+Every POST that does not ask for something else unsubscribes: that is the safe direction. It answers 200 at once,
+without a cookie, a redirect or a CSRF token: the token in the address is all that a mail program has.
+"""
+
+from __future__ import annotations
+
+from flask import Response, request
+
+from dsr import page_actions, suppression
+from dsr.desk import Desk
+from dsr.letters import catalogue
+from dsr.policy import Topic
+from pages.page import Note, blueprint, current_desk, invalid, language, show
+
+bp = blueprint("unsubscribe")
+
+
+@bp.route("/unsubscribe/<token>", methods=["GET", "POST"])
+def page(token: str) -> Response:
+    desk = current_desk()
+    address = page_actions.recipient(desk, token)
+    if address is None:
+        return invalid("page.unsubscribe_title", "page.unsubscribe_invalid")
+    if request.method == "POST":
+        return _post(desk, address)
+    with desk.db.read() as conn:
+        lang = language(otherwise=page_actions.language_of(desk, conn, address))
+        out = page_actions.unsubscribed(desk, conn, address)
+    return _show(desk, address, lang, "page.unsubscribe_done_title" if out else "page.unsubscribe_title")
+
+
+def _post(desk: Desk, address: str) -> Response:
+    lang, form = language(), request.form
+    wanted = set(form.getlist("topic"))
+    if "List-Unsubscribe" not in form and form.get("do") == "resubscribe":
+        with desk.db.write() as conn:
+            page_actions.resubscribe(desk, conn, address)
+        return _show(desk, address, lang, "page.unsubscribe_resubscribed_title")
+    if "List-Unsubscribe" not in form and form.get("do") == "topics" and wanted:
+        with desk.db.write() as conn:
+            page_actions.choose_topics(desk, conn, address, wanted)
+        saved = Note(catalogue.say("page.unsubscribe_topics_done", lang))
+        return _show(desk, address, lang, "page.unsubscribe_title", saved)
+    page_actions.unsubscribe(desk, address, lang)
+    return _page(desk, lang, "page.unsubscribe_done_title", {suppression.ALL})
+
+
+def _show(desk: Desk, address: str, lang: str, title: str, note: Note | None = None) -> Response:
+    """The page after (or before) what its title says."""
+    with desk.db.read() as conn:
+        out = suppression.topics(desk, conn, address)
+    return _page(desk, lang, title, out, note)
+
+
+def _page(desk: Desk, lang: str, title: str, out: set[str], note: Note | None = None) -> Response:
+    return show(
+        "unsubscribe.html",
+        lang,
+        title,
+        note=note,
+        out=suppression.ALL in out,
+        again=title == "page.unsubscribe_resubscribed_title",
+        topics=[(topic.id, _name(topic, lang), topic.id not in out) for topic in desk.policy.topics],
+    )
+
+
+def _name(topic: Topic, lang: str) -> str:
+    """A topic in the person's language; the policy's own words where the catalogues do not know it."""
+    try:
+        return catalogue.say(f"page.unsubscribe_topic_{topic.id}", lang)
+    except KeyError:
+        return topic.description

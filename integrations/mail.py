@@ -28,7 +28,7 @@ from dsr.errors import ConfigurationError, CredentialsRejected, VendorError, Ven
 from dsr.model import Mail
 
 if TYPE_CHECKING:
-    from integrations.mailgun.settings import MailgunSettings
+    from integrations.vendor import VendorSettings
 
 SMTP_TIMEOUT = 10.0  # seconds for one answer of the server
 SMTP_DEADLINE = 60.0  # seconds for the whole conversation; below the 90 s after which a mail counts as interrupted
@@ -235,25 +235,28 @@ def _loopback(host: str) -> bool:
 
 
 def make_mailer(
-    smtp_url: SecretStr | None, mailgun_settings: MailgunSettings | None, mail_from: str = ""
+    smtp_url: SecretStr | str | None, mailgun_settings: VendorSettings | None, mail_from: str = ""
 ) -> Mailer | None:
     """The mailer of this installation; None if neither way is configured.
 
     Args:
-        smtp_url: who sets SMTP_URL wants SMTP, also beside Mailgun (which then only is a processor).
+        smtp_url: the variable SMTP_URL; who sets it wants SMTP, also beside Mailgun (which then only is a processor).
         mail_from: `privacy@example.com`, also with a name before it; default with Mailgun: `privacy@<MAILGUN_DOMAIN>`.
 
     Raises:
         ConfigurationError: SMTP without a sender, or an address that is none.
     """
-    from integrations.mailgun.mailer import MailgunMailer  # it knows this module: imported when this one is complete
+    # The mailer there knows this module: it is imported when this one is complete.
+    from integrations.mailgun.mailer import MailgunMailer
+    from integrations.mailgun.settings import MailgunSettings
 
     if mail_from and not domain_of(mail_from):
         raise ConfigurationError(["MAIL_FROM: is not an e-mail address"])
-    if smtp_url and smtp_url.get_secret_value():
+    url = smtp_url if isinstance(smtp_url, SecretStr) else SecretStr(smtp_url or "")
+    if url.get_secret_value():
         if not mail_from:
             raise ConfigurationError(["MAIL_FROM: is missing; SMTP_URL needs a sender"])
-        return SmtpMailer(smtp_url, mail_from)
-    if mailgun_settings:
+        return SmtpMailer(url, mail_from)
+    if isinstance(mailgun_settings, MailgunSettings):
         return MailgunMailer(mailgun_settings, mail_from or f"privacy@{mailgun_settings.domain}")
     return None

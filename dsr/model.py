@@ -364,12 +364,17 @@ class ContactChanged:
 
 @dataclass(frozen=True)
 class SuppressionReported:
-    """A vendor tells that a person unsubscribed or complained there; it spreads to the other senders."""
+    """A vendor tells that a person unsubscribed or complained there; it spreads to the other senders.
+
+    Args:
+        address: empty if the vendor names the person by an id of its own alone (then `identity` is given).
+    """
 
     event_id: str
     vendor: str
     address: str
     reason: str = "unsubscribe"
+    identity: Identity | None = None
 
 
 Inbound = InboundMessage | AgentCommand | ContactChanged | SuppressionReported

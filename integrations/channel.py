@@ -48,6 +48,14 @@ class Channel(ABC):
         """
         return message
 
+    def address_of(self, identity: Identity) -> str:
+        """The address of a person whom an event named by the vendor's own id alone, by asking; "" if nobody has it.
+
+        Raises:
+            VendorError: the vendor did not tell.
+        """
+        return ""
+
     @abstractmethod
     def reply(self, conversation: ConversationRef, message: Reply, *, idempotency_key: str) -> None:
         """Say something to the customer.

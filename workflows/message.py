@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import sqlalchemy as sa
 
 from dsr import agents, commands, turns
@@ -28,6 +30,9 @@ def handle(worker: Worker, message_id: int) -> None:
     if conversation_id:
         turns.take_turns(desk, conversation_id, lambda message: _complete(worker, message))
         return
+    if isinstance(event, SuppressionReported) and event.identity and not event.address:
+        channel = worker.connections.channels[row.channel]
+        event = replace(event, address=channel.address_of(event.identity))
     with desk.db.write() as conn:
         mine = conn.execute(
             messages.update()

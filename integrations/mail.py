@@ -132,6 +132,8 @@ class SmtpMailer(Mailer):
         self._tls = parts.scheme == "smtps"
         self._host, self._port = parts.hostname, port or (465 if self._tls else 587)
         self._user, self._password = unquote(parts.username or ""), unquote(parts.password or "")
+        if not (self._user + self._password).isascii():  # smtplib can send no others
+            raise ConfigurationError(["SMTP_URL: user and password must be plain ASCII"])
 
     def send(self, mail: Mail, *, idempotency_key: str) -> None:
         message = self._message(mail, message_id(idempotency_key, self._domain))

@@ -30,7 +30,7 @@ def seed(twin: MailchimpTwin, people: list[Person]) -> None:
         for audience, status in zip(AUDIENCES, ("subscribed", second, third), strict=True):
             if status:
                 put(twin, audience, _member(twin, audience, person, status, 5 if first else 1))
-        if first or second:
+        if person.account_id and (first or second):
             _customer(twin, person, 4 if first else 1)
     for id, entry in list(twin.records["index"].items()):
         twin.records["index"][id] = {**entry, "since": 0.0}  # seeded long ago: the index knows them

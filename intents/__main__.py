@@ -1,4 +1,4 @@
-"""Command line: `python -m intents predict|evaluate|train`.
+"""Command line: `python -m intents predict|evaluate|train|card`.
 
 Exit codes: 0 done, 1 the input is not what it should be (the line is named), 2 wrong use of the command line.
 """
@@ -27,13 +27,16 @@ def main(arguments: list[str] | None = None) -> int:
     evaluate.add_argument("--errors", type=int, default=0, metavar="N", help="show N wrong messages")
     train = commands.add_parser("train", help="make model.npz from the lines in intents/data/train")
     train.add_argument("--output", type=Path, default=None)
+    commands.add_parser("card", help="measure on intents/data/dev and fill in docs/intents.md")
     options = parser.parse_args(arguments)
     try:
         if options.command == "predict":
             return _predict(options.file)
         if options.command == "evaluate":
             return _evaluate(options.file, options.errors)
-        return _train(options.output)
+        if options.command == "train":
+            return _train(options.output)
+        return _card()
     except (BadLine, OSError) as error:
         print(f"intents: {error}", file=sys.stderr)
         return 1
@@ -72,6 +75,13 @@ def _train(output: Path | None) -> int:
     lines = training_lines()
     save(train(lines), output or MODEL_FILE)
     print(f"{len(lines)} lines -> {output or MODEL_FILE.name}")
+    return 0
+
+
+def _card() -> int:
+    from intents.card import write_card
+
+    write_card()
     return 0
 
 

@@ -12,7 +12,8 @@ from intents.detection import INTENTS, Cleaned, Detection
 from intents.encoder import Encoder, shared_encoder
 from intents.lines import LABELS
 from intents.model import Model, Scored, shared_model
-from intents.replies import answer, with_question
+from intents.offers import with_offer
+from intents.replies import answer
 from intents.text.cleaning import own_words
 from intents.text.sentences import split_sentences
 
@@ -36,7 +37,7 @@ def detect(text: str, *, context: Iterable[str] | None = None) -> Detection:
         return Detection((), (), MappingProxyType(dict.fromkeys(INTENTS, 0.0)), language)
     reply = answer(new)
     encoder = shared_encoder()
-    asked_text = with_question(new, quoted)
+    asked_text = with_offer(new, quoted)
     scored = model.score(asked_text, encoder)
     scores = dict(scored.probabilities)
     found = {label for label, limit in zip(LABELS, model.thresholds, strict=True) if scores[label] >= limit}

@@ -7,6 +7,7 @@ output is one score per label: for each label an attention over the tokens picks
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from intents.tokens import Tokenizer
 
 ENCODER_FILE = Path(__file__).parent / "encoder.npz"
 MAX_TOKENS = 96
+EXIT_AFTER = 5  # layers after which a clear case is decided
 HEAD_SIZE = 32
 BEGIN, END, UNKNOWN = 0, 1, 2  # numbers of the special pieces in the reduced vocabulary
 _BLOCK = 32
@@ -43,6 +45,15 @@ class Layer:
     norm2_bias: Floats
 
 
+@dataclass(frozen=True)
+class Reading:
+    """Scores per label, shares (tokens × labels), and whether the lower layers alone gave them."""
+
+    logits: Floats
+    shares: Floats
+    half_way: bool
+
+
 MATRICES = ("qkv", "out", "up", "down")
 VECTORS = tuple(name for name in Layer.__dataclass_fields__ if name not in MATRICES)
 
@@ -56,9 +67,10 @@ class Encoder:
         self._table: Bytes = arrays["table"]
         self._positions: Floats = arrays["positions"].astype(np.float32)
         self._norm = arrays["norm"].astype(np.float32)
-        self._layers = [_layer(arrays, number) for number in range(int(arrays["layers"]))]
-        self._head: Floats = arrays["head"].astype(np.float32)  # attention, value and mean-pool columns side by side
-        self._bias: Floats = arrays["head_bias"].astype(np.float32)
+        self._layers = [_layer(arrays, number) for number in range(int(arrays["layers"].item()))]
+        # For each label three columns: attention, value, and value of the mean over all tokens.
+        self._exit = (arrays["exit"].astype(np.float32), arrays["exit_bias"].astype(np.float32))
+        self._head = (arrays["head"].astype(np.float32), arrays["head_bias"].astype(np.float32))
 
     @classmethod
     def load(cls, path: Path = ENCODER_FILE) -> Encoder:
@@ -66,18 +78,31 @@ class Encoder:
         with np.load(path, allow_pickle=False) as stored:
             return cls({name: stored[name] for name in stored.files})
 
-    def read(self, tokens: list[int]) -> tuple[Floats, Floats]:
-        """Score of each label for at most `MAX_TOKENS` pieces, and the share of each piece in it."""
+    def read(self, tokens: list[int], settled: Callable[[Floats], bool]) -> Reading:
+        """Score each label for at most `MAX_TOKENS` pieces.
+
+        `settled` sees the scores that the lower layers arrive at; where it says True, the upper ones are not asked.
+        """
         numbers = [BEGIN, *tokens[:MAX_TOKENS], END]
-        states = unpack(self._table[numbers]) + self._positions[: len(numbers)]
+        states = np.asarray(unpack(self._table[numbers]) + self._positions[: len(numbers)], dtype=np.float32)
         states = _normalised(states, self._norm[0], self._norm[1])
-        for layer in self._layers:
+        for layer in self._layers[:EXIT_AFTER]:
             states = _transformed(states, layer)
-        columns = states @ self._head
-        count = len(self._bias)
-        attention = _softmax(columns[:, :count].T)
-        shares = attention.T * columns[:, count : 2 * count] + columns[:, 2 * count :] / np.float32(len(numbers))
-        return np.asarray(shares.sum(axis=0) + self._bias, dtype=np.float32), shares[1:-1]
+        logits, shares = _pooled(states, *self._exit)
+        if settled(logits):
+            return Reading(logits, shares, half_way=True)
+        for layer in self._layers[EXIT_AFTER:]:
+            states = _transformed(states, layer)
+        return Reading(*_pooled(states, *self._head), half_way=False)
+
+
+def _pooled(states: Floats, head: Floats, bias: Floats) -> tuple[Floats, Floats]:
+    """Score per label, and the share of each token in it (without the marks for beginning and end)."""
+    columns = states @ head
+    count = len(bias)
+    attention = _softmax(columns[:, :count].T)
+    shares = attention.T * columns[:, count : 2 * count] + columns[:, 2 * count :] / np.float32(len(states))
+    return np.asarray(shares.sum(axis=0) + bias, dtype=np.float32), shares[1:-1]
 
 
 def unpack(rows: Bytes) -> Floats:
@@ -102,9 +127,11 @@ def _transformed(states: Floats, layer: Layer) -> Floats:
     query, key, value = projected
     weights = _softmax(query @ key.transpose(0, 2, 1) * np.float32(HEAD_SIZE**-0.5))
     mixed = (weights @ value).transpose(1, 0, 2).reshape(length, -1)
-    states = _normalised(states + mixed @ layer.out + layer.out_bias, layer.norm1, layer.norm1_bias)
+    changed = np.asarray(states + mixed @ layer.out + layer.out_bias, dtype=np.float32)
+    states = _normalised(changed, layer.norm1, layer.norm1_bias)
     inner = _gelu(states @ layer.up + layer.up_bias)
-    return _normalised(states + inner @ layer.down + layer.down_bias, layer.norm2, layer.norm2_bias)
+    changed = np.asarray(states + inner @ layer.down + layer.down_bias, dtype=np.float32)
+    return _normalised(changed, layer.norm2, layer.norm2_bias)
 
 
 def _gelu(values: Floats) -> Floats:
@@ -119,7 +146,7 @@ def _softmax(values: Floats) -> Floats:
 
 def _normalised(values: Floats, weight: Floats, bias: Floats) -> Floats:
     centred = values - values.mean(axis=-1, keepdims=True)
-    variance: Floats = np.einsum("ij,ij->i", centred, centred)[:, None] / np.float32(values.shape[1])
+    variance = np.asarray(np.einsum("ij,ij->i", centred, centred)[:, None] / np.float32(values.shape[1]))
     return np.asarray(centred / np.sqrt(variance + np.float32(1e-12)) * weight + bias)
 
 

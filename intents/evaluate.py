@@ -84,7 +84,7 @@ def report(lines: Sequence[Line], *, errors: int = 0) -> str:
     rows = judge(lines)
     total = measure(rows)
     out = [
-        f"messages {total.count}  (with intent {sum(bool(r.want) for r in rows)}, none {sum(not r.want for r in rows)})",
+        f"messages {total.count}  (with intent {sum(bool(r.want) for r in rows)}, none {total.per_intent['none'][3]})",
         f"macro-F1 (5 intents)   {total.macro_f1:.4f}",
         f"exact match            {total.exact:.4f}",
         f"FP per 1000 none       {total.false_per_1000:.1f}",
@@ -96,9 +96,8 @@ def report(lines: Sequence[Line], *, errors: int = 0) -> str:
     out += _by("note", rows, lambda r: r.line.note, least=max(10, len(rows) // 100))
     out += ["", *latency(rows), "", *calibration(rows)]
     for row in [r for r in rows if r.want != r.got][:errors]:
-        out.append(
-            f"\n[{row.line.lang}] want {sorted(row.want) or 'none'} got {sorted(row.got) or 'none'}: {row.line.text[:200]!r}"
-        )
+        want, got = sorted(row.want) or "none", sorted(row.got) or "none"
+        out.append(f"\n[{row.line.lang}] want {want} got {got}: {row.line.text[:200]!r}")
     return "\n".join(out)
 
 

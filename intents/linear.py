@@ -32,7 +32,7 @@ def train_linear(
     generator = np.random.default_rng(seed)
     for epoch in range(epochs):
         rate = np.float32(_RATE * (1 - epoch / epochs))
-        for number in generator.permutation(len(rows)):
+        for number in generator.permutation(len(rows)).tolist():
             index, value = rows[number]
             part = matrix[index]
             error = (sigmoid(value @ part + bias) - labels[number]) * weights[number]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from intents.detection import LANGUAGES
+from intents.detection import INTENTS, LANGUAGES
 from intents.encoder import Encoder
 from intents.linear import Floats, sigmoid
 from intents.lines import LABELS
@@ -39,6 +39,7 @@ class Model:
     language_scale: Floats
     gate: Floats  # per label: an n-gram score below which the label is out of the question
     alone: Floats  # per label: slope and offset of the n-gram score where the encoder is not asked
+    half_way: Floats  # as `combiner`, for the scores of the encoder's lower layers
     combiner: Floats  # per label: weight of the n-gram score, weight of the encoder's, offset
     thresholds: Floats  # per label
     unsure_from: Floats  # per label: lower end of the unsure band
@@ -61,8 +62,14 @@ class Model:
             values, shares = linear * self.alone[0] + self.alone[1], None
         else:
             readable = readable_text(text, encoder.tokens, self.ngram_logits)
-            read, shares = encoder.read(encoder.tokens(readable))
-            values = linear * self.combiner[0] + read * self.combiner[1] + self.combiner[2]
+
+            def settled(lower: Floats) -> bool:
+                intents = _combined(linear, lower, self.half_way)[: len(INTENTS)]
+                return bool((np.abs(intents) > CLEAR).all())
+
+            reading = encoder.read(encoder.tokens(readable), settled)
+            values = _combined(linear, reading.logits, self.half_way if reading.half_way else self.combiner)
+            shares = reading.shares
         return Scored(dict(zip(LABELS, sigmoid(values).tolist(), strict=True)), shares)
 
     def language(self, text: str) -> str:
@@ -75,6 +82,12 @@ class Model:
 
 
 LANGUAGE_BUCKETS = BUCKETS >> 3
+CLEAR = 2.0  # an intent is settled half-way if its probability is below 12 % or above 88 %
+
+
+def _combined(linear: Floats, read: Floats, weights: Floats) -> Floats:
+    return np.asarray(linear * weights[0] + read * weights[1] + weights[2], dtype=np.float32)
+
 
 _lock = threading.Lock()
 _model: Model | None = None

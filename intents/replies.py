@@ -11,13 +11,18 @@ import re
 from intents.text.normalise import fold
 
 _MAX_WORDS = 14
+_MAX_WORDS_AROUND_YES = 7
 
 # Folded: lower case, no diacritics. Each entry is a whole word or phrase.
 _YES = (
-    "yes|yep|yeah|yup|ya|sure|ok|okay|oki|okey|k|y|correct|confirm|confirmed|i confirm|agreed|i agree|please do|please do (?:that|it|so)|please go ahead|do it|"
-    "go ahead|do that|exactly|absolutely|definitely|affirmative|right|that's right|of course|proceed|fine|i do|i am sure|"
-    "da|sigur|desigur|bineinteles|confirm|de acord|corect|exact|asa e|asa este|va rog da|faceti asta|fa-o|dati-i drumul|"
-    "ja|jawohl|jo|genau|gerne|gern|klar|sicher|bestatige|bestatigt|ich bestatige|einverstanden|stimmt|richtig|natur?lich|"
+    "yes|yep|yeah|yup|ya|sure|ok|okay|oki|okey|k|y|correct|confirm|confirmed|i confirm|agreed|"
+    "i agree|please do|please do (?:that|it|so)|please go ahead|do it|"
+    "go ahead|do that|exactly|absolutely|definitely|affirmative|right|that's right|of course|"
+    "proceed|fine|i do|i am sure|"
+    "da|sigur|desigur|bineinteles|confirm|de acord|corect|exact|asa e|asa este|va rog da|"
+    "faceti asta|fa-o|dati-i drumul|"
+    "ja|jawohl|jo|genau|gerne|gern|klar|sicher|bestatige|bestatigt|ich bestatige|einverstanden|"
+    "stimmt|richtig|natur?lich|"
     "bitte machen|machen sie das|mach das|selbstverstandlich|passt|"
     "oui|ouais|d'accord|dac|je confirme|confirme|bien sur|exactement|allez-y|vas-y|tout a fait|c'est ca|volontiers|"
     "si|claro|vale|confirmo|de acuerdo|correcto|exacto|adelante|por supuesto|asi es|hagalo|hazlo|si quiero|"
@@ -32,7 +37,8 @@ _YES = (
     "jep|jo tak|jeg bekraefter|bekraefter|det stemmer|gerne|selvfolgelig|gor det|netop|helt sikkert"
 )
 _NO = (
-    "no|nope|nah|n|never mind|nevermind|don't|do not|not now|no thanks|no thank you|cancel|stop it|forget it|leave it|"
+    "no|nope|nah|n|never mind|nevermind|don't|do not|not now|no thanks|no thank you|cancel|stop it|"
+    "forget it|leave it|"
     "nu|nu vreau|nu multumesc|lasati|las-o|renunt|nicidecum|inca nu|"
     "nein|ne|noe|nee|nicht|lieber nicht|doch nicht|auf keinen fall|bloss nicht|lass|lassen sie|abbrechen|"
     "non|pas du tout|surtout pas|annulez|laissez tomber|pas maintenant|"
@@ -48,11 +54,14 @@ _NO = (
     "nej tak|ikke|helst ikke|lad vaere|glem det|annuller"
 )
 _START = (
-    r"^\W*(?:(?:hi|hello|hey|hallo|hej|ciao|hola|ola|salut|bonjour|buna|buna ziua|dzien dobry|cześć|ahoj|bok|szia)\W+)?"
+    r"^\W*(?:(?:hi|hello|hey|hallo|hej|ciao|hola|ola|salut|bonjour|buna|buna ziua|dzien dobry|cześć|"
+    r"ahoj|bok|szia)\W+)?"
 )
 _YES_START = re.compile(rf"{_START}(?:{_YES})(?!\w)")
 _NO_START = re.compile(rf"{_START}(?:{_NO})(?!\w)")
 # "yes, but not ...", "ok no": the second word decides.
+_YES_INSIDE = re.compile(r"[\s,](?:yes|please do|sim|si|oui|ja|tak|igen|ano|da)(?:[\s,.!]|$)")
+_NEGATION = re.compile(r"\b(?:not|no|nu|nicht|kein\w*|pas|non|no|nao|niet|geen|nie|nem|ne|nej|inte|ikke|keep|\w+n't)\b")
 _TURN = re.compile(rf"(?:^|[,.;!\s])(?:but no|aber nicht|{_NO})\s*[.!]*$")
 
 
@@ -66,19 +75,6 @@ def answer(text: str) -> str | None:
         return "affirm" if re.match(r"\W*no (?:problem|worries)\W", folded) else "deny"
     if _YES_START.match(folded):
         return "deny" if _TURN.search(folded) else "affirm"
+    if len(folded.split()) <= _MAX_WORDS_AROUND_YES and _YES_INSIDE.search(folded) and not _NEGATION.search(folded):
+        return "affirm"
     return None
-
-
-_QUESTION = re.compile(r"[^.!?\n]{8,300}\?")
-
-
-def with_question(new: str, quoted: str) -> str:
-    """A short yes above a quoted question says what the question says; anything else stands alone.
-
-    Nothing that is quoted below a longer text, or without a question mark, gets any further.
-    """
-    if quoted and answer(new) == "affirm":
-        questions = _QUESTION.findall(quoted[:2000])
-        if questions:
-            return f"{new}\n{questions[0].strip()}"
-    return new

@@ -12,7 +12,6 @@ from functools import lru_cache
 _START = "\u2581"
 _UNKNOWN_COST = 30.0
 _LONGEST_WORD = 48
-_ADDRESS = re.compile(r"\S+@\S+")
 _LONG_NUMBER = re.compile(r"\d{5,}")
 _PUNCTUATION = str.maketrans({"’": "'", "‘": "'", "´": "'", "“": '"', "”": '"', "„": '"', "–": "-", "—": "-"})
 
@@ -30,8 +29,9 @@ class Tokenizer:
 
     def __call__(self, text: str) -> list[int]:
         """Piece numbers of `text`, without marks for beginning and end."""
-        text = _LONG_NUMBER.sub("0", _ADDRESS.sub("@", text)).translate(_PUNCTUATION).lower()
-        return [number for word in text.split() for number in self.word(word)]
+        text = _LONG_NUMBER.sub("0", text).translate(_PUNCTUATION).lower()
+        words = ("@" if "@" in word[1:-1] else word for word in text.split())  # addresses say nothing
+        return [number for word in words for number in self.word(word)]
 
     def _word(self, word: str) -> tuple[int, ...]:
         text = _START + word[:_LONGEST_WORD]

@@ -134,7 +134,8 @@ def test_slack_links_and_entities_become_words() -> None:
 def test_slack_quotes_and_code_blocks_are_quoted() -> None:
     new, quoted = own_words("&gt; delete my account\nhow do I fix this?\n```DELETE FROM accounts```")
     assert new == "how do I fix this?"
-    assert "delete my account" in quoted and "DELETE FROM" in quoted
+    assert "delete my account" in quoted
+    assert "DELETE FROM" in quoted
 
 
 def test_struck_out_words_do_not_count() -> None:
@@ -222,9 +223,42 @@ def test_a_long_paste_keeps_its_beginning_and_its_end() -> None:
         "Please look at this log.\n" + "ERROR 42 at line 7 of the file\n" * 4000 + "and remove my account"
     )
     assert len(new) <= NEW_LIMIT + 1
-    assert new.startswith("Please look") and new.endswith("remove my account")
+    assert new.startswith("Please look")
+    assert new.endswith("remove my account")
 
 
 def test_wrapped_lines_form_one_sentence_and_abbreviations_do_not_end_one() -> None:
     text = "I request under Art. 15 GDPR a copy of\nmy data. Thank you!\n\nKim"
     assert split_sentences(text) == ["I request under Art. 15 GDPR a copy of my data.", "Thank you!", "Kim"]
+
+
+@pytest.mark.parametrize(
+    ("new", "quoted", "offer"),
+    [
+        ("Yes please", "On 3 Nov 2026, Support wrote:\nShall we delete it?", "Shall we delete it?"),
+        ("Confermo, procedete pure.", "Per cancellare i dati ci serve una conferma. È sicura?", "cancellare"),
+        ("I take the second one.", "IntelliMails Support wrote on 3.11.2026:\na) pause it\nb) delete it", "delete it"),
+        ("Ich nehme die letzte Möglichkeit", "Wir können: pausieren, herabstufen, löschen", "löschen"),
+    ],
+)
+def test_a_short_answer_takes_our_quoted_offer_with_it(new: str, quoted: str, offer: str) -> None:
+    from intents.offers import with_offer
+
+    taken = with_offer(new, quoted)
+    assert taken.startswith(new)
+    assert offer in taken[len(new) :]
+
+
+@pytest.mark.parametrize(
+    ("new", "quoted"),
+    [
+        ("Sure, 3pm works.", "On Wed, 4 Nov 2026 at 16:02, Fran Dale wrote:\nCan you delete my data?"),
+        ("Thanks, works now!", "Shall we delete your account?"),
+        ("No, keep it", "Shall we delete your account?"),
+        ("Yes please", "You can unsubscribe at any time."),
+    ],
+)
+def test_no_other_quoted_word_gets_any_further(new: str, quoted: str) -> None:
+    from intents.offers import with_offer
+
+    assert with_offer(new, quoted) == new

@@ -1,6 +1,6 @@
 """`python -m intents.pretrain [--layers N] [--epochs N] [--hold-out F]`: makes `intents/encoder.npz`.
 
-With `--hold-out F` (0 to 4) a fifth of the meaning groups is kept out, their logits go to the file named by
+With `--hold-out F` (0 to 9) a tenth of the meaning groups is kept out, their logits go to the file named by
 `--scores`, and no encoder is written unless `--output` says so: this is how figures on unseen lines are made.
 """
 
@@ -25,18 +25,18 @@ from intents.pretrain.samples import Example, label_weights
 from intents.selection import readable_text
 from intents.train import best_threshold, key_of, model_texts, save, targets
 
-FOLDS = 5
+FOLDS = 10
 
 
 def main() -> None:
     """Fine-tune, report, write."""
     parser = argparse.ArgumentParser(prog="python -m intents.pretrain", description=__doc__)
     parser.add_argument("--layers", type=int, default=12)
-    parser.add_argument("--heads", type=int, default=8)
-    parser.add_argument("--inner", type=int, default=640)
-    parser.add_argument("--whole-epochs", type=int, default=1)
-    parser.add_argument("--pruned-epochs", type=int, default=4)
-    parser.add_argument("--rate", type=float, default=1.5e-4)
+    parser.add_argument("--heads", type=int, default=6)
+    parser.add_argument("--inner", type=int, default=512)
+    parser.add_argument("--whole-epochs", type=int, default=2)
+    parser.add_argument("--pruned-epochs", type=int, default=5)
+    parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--hold-out", type=int)
     parser.add_argument("--scores", type=Path)
     parser.add_argument("--output", type=Path)
@@ -60,7 +60,8 @@ def main() -> None:
 
     def tell(parameters: dict) -> None:
         if inside:
-            print(summary(predict(parameters, start, inside), labels[held], weights[held]), flush=True)
+            for name, logits in zip(("half-way", "end"), predict(parameters, start, inside), strict=True):
+                print(name, summary(logits, labels[held], weights[held]), flush=True)
 
     parameters = finetune(
         start,
@@ -76,8 +77,8 @@ def main() -> None:
     )
     if options.scores:
         keys = np.array([key_of(lines[i]) for i in np.flatnonzero(held)], dtype=np.uint64)
-        logits = predict(parameters, start, inside).astype(np.float16)
-        save({"keys": keys, "logits": logits}, options.scores)
+        half_way, logits = predict(parameters, start, inside).astype(np.float16)
+        save({"keys": keys, "half_way": half_way, "logits": logits}, options.scores)
     if options.output or options.hold_out is None:
         save(export(e5, kept, parameters), options.output or ENCODER_FILE)
 
@@ -124,8 +125,8 @@ def export(e5: E5, kept: np.ndarray, parameters: dict) -> dict[str, np.ndarray]:
         "positions": (positions + e5.vector("emb.type").reshape(-1, WIDTH)[0]).astype(np.float16),
         "norm": np.stack([e5.vector("emb.ln.w"), e5.vector("emb.ln.b")]).astype(np.float32),
         "layers": np.array(len(layers["qkv"])),
-        "head": np.array(parameters["head"]).astype(np.float16),
-        "head_bias": np.array(parameters["head_bias"]).astype(np.float32),
+        **{name: np.array(parameters[name]).astype(np.float16) for name in ("exit", "head")},
+        **{name: np.array(parameters[name]).astype(np.float32) for name in ("exit_bias", "head_bias")},
     }
     for number in range(len(layers["qkv"])):
         for name in VECTORS:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import struct
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,7 @@ class E5:
         at += 4 * (count + 1)
         scores = np.frombuffer(data, np.float32, count, at)
         at += 4 * count
-        pieces = [data[at + a : at + b].decode("utf-8", "replace") for a, b in zip(offsets, offsets[1:], strict=False)]
+        pieces = [data[at + a : at + b].decode("utf-8", "replace") for a, b in pairwise(offsets)]
         at += length
         at += 8 + struct.unpack_from("<I", data, at + 4)[0]
         entries = struct.unpack_from("<i", data, at)[0]

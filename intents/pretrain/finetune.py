@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from intents.encoder import HEAD_SIZE, MATRICES
+from intents.encoder import EXIT_AFTER, HEAD_SIZE, MATRICES
 from intents.lines import LABELS
 from intents.pretrain.samples import Batch, Example, batches, epoch
 
@@ -24,6 +24,7 @@ _DECAY = 0.01
 _DROPPED = 0.1
 _SMOOTHING = 0.01
 _HEAD_RATE = 5.0
+_EXIT_WEIGHT = 0.3
 
 
 def finetune(
@@ -92,21 +93,19 @@ def _pruned(parameters: dict, importance: dict, heads: int, inner: int) -> dict:
         layer = {name: value[number] for name, value in layers.items()}
         best = np.sort(np.argsort(-np.array(importance["heads"][number]), kind="stable")[:heads])
         units = np.sort(np.argsort(-np.array(importance["units"][number]), kind="stable")[:inner])
-        width = layer["qkv"].shape[0]
         columns = (best[:, None] * HEAD_SIZE + np.arange(HEAD_SIZE)).ravel()
         three = np.concatenate([columns + part * layer["out"].shape[0] for part in range(3)])
         layer |= {"qkv": layer["qkv"][:, three], "qkv_bias": layer["qkv_bias"][three], "out": layer["out"][columns]}
         layer |= {"up": layer["up"][:, units], "up_bias": layer["up_bias"][units], "down": layer["down"][units]}
-        assert layer["out"].shape[1] == width
         for name, value in layer.items():
             kept[name].append(value)
     return parameters | {"layers": {name: jnp.asarray(np.stack(value)) for name, value in kept.items()}}
 
 
 def predict(parameters: dict, start: dict[str, np.ndarray], tokenised: Sequence[list[int]]) -> np.ndarray:
-    """Logits of texts, in their order."""
+    """Logits of texts in their order, half-way and at the end."""
     fixed = {name: jnp.asarray(start[name]) for name in ("table", "positions", "norm")}
-    out = np.zeros((len(tokenised), len(LABELS)), dtype=np.float32)
+    out = np.zeros((2, len(tokenised), len(LABELS)), dtype=np.float32)
     blank = np.zeros(len(LABELS), dtype=np.float32)
     # The row number travels in the first label, since batches come sorted by length.
     rows = []
@@ -115,10 +114,10 @@ def predict(parameters: dict, start: dict[str, np.ndarray], tokenised: Sequence[
         carried[0] = number + 1
         rows.append((pieces, carried, blank))
     for batch in batches(rows):
-        logits = np.array(_forward(parameters, fixed, batch.tokens))
+        logits = np.stack([np.array(z) for z in _forward(parameters, fixed, batch.tokens)])
         for row, carried in enumerate(batch.labels[:, 0].astype(int)):
             if carried:
-                out[carried - 1] = logits[row]
+                out[:, carried - 1] = logits[:, row]
     return out
 
 
@@ -132,7 +131,9 @@ def _initial(start: dict[str, np.ndarray]) -> dict:
     head = generator.randn(width, 3 * len(LABELS)).astype(np.float32) * 0.02
     bias = np.full(len(LABELS), -2.0, dtype=np.float32)
     layers = {name: jnp.asarray(value) for name, value in start["layers"].items()}
-    return {"layers": layers, "head": jnp.asarray(head), "head_bias": jnp.asarray(bias)}
+    heads = {"head": jnp.asarray(head), "head_bias": jnp.asarray(bias)}
+    exits = {"exit": jnp.asarray(head), "exit_bias": jnp.asarray(bias)}
+    return {"layers": layers} | heads | exits
 
 
 def _product(left, right):
@@ -145,7 +146,7 @@ def _norm(x, weight, bias):
 
 
 def _states(parameters, fixed, tokens, key):
-    """Token states after the last layer; whole branches' columns are dropped when a key is given."""
+    """Token states half-way and after the last layer; whole branches' columns are dropped when a key is given."""
     count, length = tokens.shape
     width = fixed["table"].shape[1]
     heads = parameters["layers"]["out"].shape[1] // HEAD_SIZE
@@ -173,26 +174,41 @@ def _states(parameters, fixed, tokens, key):
         )
         return (x, k), None
 
-    (x, _), _ = lax.scan(one, (x, jax.random.PRNGKey(0) if key is None else key), parameters["layers"])
-    return x, known
+    carry = (x, jax.random.PRNGKey(0) if key is None else key)
+    carry, _ = lax.scan(one, carry, jax.tree.map(lambda w: w[:EXIT_AFTER], parameters["layers"]))
+    half_way = carry[0]
+    carry, _ = lax.scan(one, carry, jax.tree.map(lambda w: w[EXIT_AFTER:], parameters["layers"]))
+    return half_way, carry[0], known
 
 
 def _logits(parameters, fixed, tokens, key=None):
-    x, known = _states(parameters, fixed, tokens, key)
-    columns = x @ parameters["head"]
+    """Scores half-way and at the end."""
+    half_way, end, known = _states(parameters, fixed, tokens, key)
+    return (
+        _pooled(half_way, known, parameters["exit"], parameters["exit_bias"]),
+        _pooled(end, known, parameters["head"], parameters["head_bias"]),
+    )
+
+
+def _pooled(x, known, head, bias):
+    columns = x @ head
     labels = len(LABELS)
     attention = jax.nn.softmax(jnp.where(known[..., None], columns[..., :labels], -1e4), 1)
     pooled = (attention * columns[..., labels : 2 * labels]).sum(1)
     share = known[..., None] / known.sum(1)[:, None, None]
-    return pooled + (columns[..., 2 * labels :] * share).sum(1) + parameters["head_bias"]
+    return pooled + (columns[..., 2 * labels :] * share).sum(1) + bias
 
 
 def _loss(parameters, fixed, batch, key):
     tokens, labels, weights = batch
-    logits = _logits(parameters, fixed, tokens, key)
+    half_way, logits = _logits(parameters, fixed, tokens, key)
     smooth = labels * (1 - 2 * _SMOOTHING) + _SMOOTHING
     messages = (weights.max(1) > 0).sum()  # rows that only fill a batch have no weight
-    return (weights * (jnp.logaddexp(0, logits) - smooth * logits)).sum() / jnp.maximum(messages, 1)
+
+    def entropy(z):
+        return (weights * (jnp.logaddexp(0, z) - smooth * z)).sum() / jnp.maximum(messages, 1)
+
+    return entropy(logits) + _EXIT_WEIGHT * entropy(half_way)
 
 
 @jax.jit
@@ -202,12 +218,10 @@ def _step(parameters, first, second, step, rate, fixed, batch, key):
     gradient = jax.tree.map(lambda g: g * jnp.minimum(1.0, 1.0 / length), gradient)
     first = jax.tree.map(lambda m, g: _BETA1 * m + (1 - _BETA1) * g, first, gradient)
     second = jax.tree.map(lambda v, g: _BETA2 * v + (1 - _BETA2) * g * g, second, gradient)
-    faster = {"layers": dict.fromkeys(parameters["layers"], 1.0), "head": _HEAD_RATE, "head_bias": _HEAD_RATE}
-    decay = {
-        "layers": {name: _DECAY * (name in MATRICES) for name in parameters["layers"]},
-        "head": 0.0,
-        "head_bias": 0.0,
-    }
+    layers = parameters["layers"]
+    rest = {name: 0.0 for name in parameters if name != "layers"}
+    faster = dict.fromkeys(rest, _HEAD_RATE) | {"layers": dict.fromkeys(layers, 1.0)}
+    decay = rest | {"layers": {name: _DECAY * (name in MATRICES) for name in layers}}
 
     def moved(p, m, v, speed, shrink):
         corrected = (m / (1 - _BETA1**step)) / (jnp.sqrt(v / (1 - _BETA2**step)) + 1e-8)

@@ -19,8 +19,8 @@ def own_words(text: str) -> tuple[str, str]:
     in the middle of one.
     """
     text = normalise(_ends(text, RAW_LIMIT, RAW_LIMIT // 4))
-    new, quoted = split_quotes(plain(text))
-    new = strip_signature(_ends(new, 4 * NEW_LIMIT, NEW_LIMIT))
+    new, quoted = split_quotes(_ends(plain(text), 4 * NEW_LIMIT, NEW_LIMIT))
+    new = strip_signature(new)
     return join_spelled_out(_ends(new, NEW_LIMIT, _TAIL)).strip(), quoted[:NEW_LIMIT]
 
 

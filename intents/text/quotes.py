@@ -36,7 +36,7 @@ _SEPARATOR = re.compile(
     re.I,
 )
 _REPLY_ABOVE = re.compile(
-    r"^\W*(?:##-|-{2,}).*(?:reply above|oberhalb dieser|au-dessus de cette|por encima de|sopra questa|acima desta|"
+    r"^\W{0,8}(?:##-|-{2,}).*(?:reply above|oberhalb dieser|au-dessus de cette|por encima de|sopra questa|acima desta|"
     r"boven deze|powyżej tej|deasupra acestei|nad tento|iznad|ovanför|over denne|fölé).*$",
     re.I,
 )
@@ -107,5 +107,7 @@ def _starts_header_block(lines: list[str], start: int) -> bool:
     if not (_HEADERS["from"].match(lines[start]) or _HEADERS["date"].match(lines[start])):
         return False
     window = [line for line in lines[start : start + 8] if line.strip()][:5]
+    if not any(_HEADERS["subject"].match(line) for line in window):
+        return False
     kinds = {kind for kind, pattern in _HEADERS.items() if any(pattern.match(line) for line in window)}
-    return "subject" in kinds and len(kinds) >= 3
+    return len(kinds) >= 3

@@ -6,7 +6,7 @@ import re
 
 _DASHES = re.compile(r"^\s*(?:--|—|__|-\s-|={3,}|_{5,}|\*{3,}|-{3,})\s*$")
 _DEVICE = re.compile(
-    r"^\W*(?:sent (?:from|with|via)|get outlook|trimis (?:de pe|din|cu)|(?:von|mit) meine[mr]? .{2,40} gesendet|"
+    r"^\W{0,8}(?:sent (?:from|with|via)|get outlook|trimis (?:de pe|din|cu)|(?:von|mit) meine[mr]? .{2,40} gesendet|"
     r"gesendet (?:von|mit)|envoyé (?:de|depuis|à partir)|télécharge[rz] outlook|enviado (?:desde|do|"
     r"a partir|con|pelo)|"
     r"obtener outlook|inviato (?:da|dal|con)|scarica outlook|obtenha o outlook|verzonden (?:vanaf|met|via)|"
@@ -17,7 +17,7 @@ _DEVICE = re.compile(
 )
 # Closings that end a message. "Thanks" alone is not among them: people go on after it.
 _CLOSING = re.compile(
-    r"^\W*(?:(?:with )?(?:best|kind(?:est)?|warm(?:est)?|many) (?:regards|wishes)|regards|"
+    r"^\W{0,8}(?:(?:with )?(?:best|kind(?:est)?|warm(?:est)?|many) (?:regards|wishes)|regards|"
     r"yours (?:faithfully|sincerely|truly)|"
     r"sincerely(?: yours)?|cheers|cu (?:stimă|stima|respect|considerație|drag)|toate cele bune|"
     r"o zi (?:bună|buna|frumoasă)|"
@@ -34,9 +34,9 @@ _CLOSING = re.compile(
     r"(?:med )?venlig hilsen|(?:de )?bedste hilsner|hilsen|vh|kh)\b[^.!?\n]{0,40}[,.!]?\s*$",
     re.I,
 )
-_POSTSCRIPT = re.compile(r"^\W*(?:p\.? ?s\b|n\.? ?b\b|ui\b|ps\b)", re.I)
+_POSTSCRIPT = re.compile(r"^\W{0,8}(?:p\.? ?s\b|n\.? ?b\b|ui\b|ps\b)", re.I)
 _FOOTER = re.compile(
-    r"^\W*(?:(?:this|the information in this|the contents? of this) (?:e-?mail|message|communication)\b.{0,80}"
+    r"^\W{0,8}(?:(?:this|the information in this|the contents? of this) (?:e-?mail|message|communication)\b.{0,80}"
     r"(?:confidential|intended|privileged|attachment)|confidentiality (?:notice|note)|disclaimer\b|"
     r"diese (?:e-?mail|nachricht)\b.{0,80}(?:vertraulich|bestimmt)|"
     r"ce (?:message|courriel|mail)\b.{0,80}(?:confidentiel|destin)|acest (?:e-?mail|"
@@ -61,6 +61,8 @@ _FOOTER = re.compile(
     r"leiratkozás|odhlásit (?:se|odběr)|odjava|avregistrera|afmeld)\s*[|·•/:].{0,120}$)",
     re.I,
 )
+_LINES_IN_SIGNATURE = 12
+_LONGEST_LINE = 120
 _PRINTING = re.compile(
     r"(?:consider the environment|bevor sie diese (?:e-?)?mail (?:aus)?drucken|pensez à l'environnement)", re.I
 )
@@ -91,13 +93,14 @@ def strip_signature(text: str) -> str:
 
 def _looks_like_end(lines: list[str], number: int) -> bool:
     """A signature is short lines; a rule followed by paragraphs is a part of the message."""
-    rest = [line for line in lines[number + 1 :] if line.strip()]
-    if _DASHES.match(lines[number]) and lines[number].strip() in ("--", "—"):
+    if lines[number].strip() in ("--", "—"):
         return True
-    before_postscript = []
-    for line in rest:
+    following = 0
+    for line in lines[number + 1 :]:
         if _POSTSCRIPT.match(line):
             break
-        if not _FOOTER.match(line):
-            before_postscript.append(line)
-    return len(before_postscript) <= 12 and all(len(line) <= 120 for line in before_postscript[:6])
+        if line.strip() and not _FOOTER.match(line):
+            following += 1
+            if following > _LINES_IN_SIGNATURE or (following <= 6 and len(line) > _LONGEST_LINE):
+                return False
+    return True

@@ -1,0 +1,43 @@
+"""Training gives the same bytes each time, and the committed model is as good as the card says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from intents.evaluate import judge, measure
+from intents.lines import development_lines, fold_of, training_lines
+from intents.train import save, train
+
+EVERY = 25  # the floors are checked on every third line of the development set to stay quick
+
+
+def test_the_same_lines_give_the_same_bytes(tmp_path: Path) -> None:
+    lines = training_lines()[::EVERY]
+    files = [tmp_path / "first.npz", tmp_path / "second.npz"]
+    for file in files:
+        save(train(lines), file)
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_lines_of_one_meaning_stay_in_one_fold() -> None:
+    folds: dict[str, set[int]] = {}
+    for line in training_lines():
+        if line.group:
+            folds.setdefault(f"{line.source}:{line.group}", set()).add(fold_of(line, 5))
+    assert all(len(found) == 1 for found in folds.values())
+
+
+def test_no_development_line_is_a_training_line() -> None:
+    trained = {line.text for line in training_lines()}
+    assert not [line.text for line in development_lines() if line.text in trained]
+
+
+def test_the_committed_model_keeps_the_floors_on_the_development_set() -> None:
+    lines = development_lines()[::3]
+    if len(lines) < 200:
+        pytest.skip("no development set yet")
+    found = measure(judge(lines))
+    assert found.macro_f1 >= 0.80
+    assert found.exact >= 0.80

@@ -193,7 +193,13 @@ def test_the_twins_webhook_is_accepted_and_understood(event: str, reason: str) -
 def test_the_twin_says_so_when_its_webhook_is_refused() -> None:
     with receiving() as inbox, serving(MailgunTwin, env=ENV, app_url=inbox.url) as served:
         inbox.status = 401
-        assert not served.say("mailgun", email=ION, deliver=True).ok
+        assert not served.say("mailgun", email=ION, event="unsubscribed", deliver=True).ok
+
+
+def test_the_twin_does_not_pretend_to_take_mail_in() -> None:
+    with serving(MailgunTwin, env=ENV) as served:
+        assert served.say("mailgun", email=ION, text="Hello", deliver=True).status_code == 400
+        assert not served.state("mailgun")["unsubscribes"]
 
 
 # -- the desk's own mail ----------------------------------------------------------------------------------------------

@@ -89,15 +89,15 @@ class MailgunTwin(Twin):
     # -- customers --------------------------------------------------------------------------------------------------
 
     def say(self, said: Mapping[str, Any]) -> dict[str, Any]:
-        """A person presses "unsubscribe" (or, with `event` = `complained`, "spam") in a mail of `domain`.
+        """A person presses "unsubscribe" (`event` = `unsubscribed`) or "spam" (`complained`) in a mail of `domain`.
 
         The row is kept as Mailgun keeps it; with `deliver` the signed event webhook goes to the app.
         """
-        event = str(said.get("event") or "unsubscribed")
+        event = said.get("event")
         domain = str(said.get("domain") or self.domains[-1])
         address = str(said.get("email") or "").lower()
         if event not in ("unsubscribed", "complained"):
-            return {"conversation": "", "status": 400, "error": "event is unsubscribed or complained"}
+            return {"conversation": "", "status": 400, "error": "say which event: unsubscribed or complained"}
         with self.records.lock:
             kind = "unsubscribes" if event == "unsubscribed" else "complaints"
             self.put_row(domain, kind, address, ["*"])

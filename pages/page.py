@@ -23,6 +23,9 @@ CSP = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 
+_MAIL = Markup('<a href="mailto:{0}">{0}</a>')
+_REFERENCE = Markup('<span class="reference">{0}</span>')
+
 
 @dataclass(frozen=True)
 class Note:
@@ -89,9 +92,17 @@ def show(
     def text(key: str, **params: object) -> str:
         return catalogue.say(key, lang, **(values | params))
 
+    def marked(written: str) -> Markup:
+        """The contact's address can be clicked, and the reference stands on one line."""
+        html = escape(written)
+        for value, element in (("contact", _MAIL), ("reference", _REFERENCE)):
+            if values[value]:
+                html = html.replace(escape(values[value]), element.format(values[value]))
+        return html
+
     heading = text(title) if title.startswith("page.") else title
     html = render_template(
-        template, t=text, linked=_linked, lang=lang, languages=NAMES, title=heading, note=note, **(values | context)
+        template, t=text, marked=marked, lang=lang, languages=NAMES, title=heading, note=note, **(values | context)
     )
     response = make_response(html, note.status if note and status == 200 else status)
     response.headers["Content-Language"] = lang
@@ -121,11 +132,6 @@ def sent_note(sent: bool, lang: str) -> Note:
     if sent:
         return Note(catalogue.say("page.code_sent", lang))
     return Note(catalogue.say("page.code_limit", lang), True, status=429)
-
-
-def _linked(text: str, address: str) -> Markup:
-    """A text in which the contact's address can be clicked."""
-    return escape(text).replace(escape(address), Markup('<a href="mailto:{0}">{0}</a>').format(address))
 
 
 def _headers(response: Response) -> Response:

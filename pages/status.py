@@ -94,7 +94,7 @@ def _dates(row: sa.Row[Any], lang: str, zone: str) -> list[tuple[str, str]]:
     moments = {
         "status_received": row.received_at,
         "status_verified": row.verified_at,
-        "status_start": row.start_at if row.started_at is None else None,
+        "status_start": row.start_at if row.status == str(RequestStatus.COOLING_OFF) else None,
         "status_finished": row.finished_at,
     }
     shown = [(f"page.{key}", catalogue.moment(at, lang, zone)) for key, at in moments.items() if at]

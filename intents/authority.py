@@ -28,7 +28,7 @@ _COMPLAINT = (
     r"prigovor|klagomal|anmalan|klage|anmeldelse)\b"
 )
 _ADDRESSED = re.compile(
-    rf"^\W{0, 8}(?:to|dear|attn|attention|an|an die|an den|sehr geehrte\w*|a|a l'attention de|madame|"
+    rf"^\W{{0,8}}(?:to|dear|attn|attention|an|an die|an den|sehr geehrte\w*|a|a l'attention de|madame|"
     rf"monsieur|catre|stimat\w*|"
     rf"a la|al|estimad\w*|spett\w*|alla?|ao|a|aan|geachte|do|szanown\w*|tisztelt|vazen\w*|postovan\w*|till|til|kaere|"
     rf"subject|betreff|objet|subiect|asunto|oggetto|assunto|onderwerp|temat|targy|predmet|amne|emne|"

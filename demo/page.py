@@ -83,8 +83,8 @@ def _conversations(twins: dict[str, Twin], address: str) -> list[dict[str, Any]]
             messages = conversation.get("messages") or conversation.get("comments") or []
             mine = _mentions(conversation, address) or any(f'"{p}"' in json.dumps(conversation) for p in people)
             if messages and mine:
-                shown = [_message(m, str(conversation.get("requester_id", ""))) for m in messages]
-                found.append({"channel": channel, "label": label, "id": str(conversation["id"]), "messages": shown})
+                seen = [shown(m, str(conversation.get("requester_id", ""))) for m in messages]
+                found.append({"channel": channel, "label": label, "id": str(conversation["id"]), "messages": seen})
     return found
 
 
@@ -92,7 +92,7 @@ def _all_people(state: dict[str, Any]) -> list[dict[str, Any]]:
     return [*state.get("contacts", []), *state.get("users", [])]
 
 
-def _message(message: dict[str, Any], requester: str) -> dict[str, Any]:
+def shown(message: dict[str, Any], requester: str) -> dict[str, Any]:
     """Who wrote what, from each vendor's own shape (Zendesk names authors by number only)."""
     author = message.get("author") or {}
     ours = author.get("type") in ("admin", "business") or message.get("bot_id")

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import requests
 from flask import Flask
 
+from demo.page import shown
 from demo.people import people
 from demo.run import environment, make_twins
 from dsr.desk import Desk
@@ -70,7 +71,7 @@ class House:
         """What the desk has said in a conversation (or noted, for agents)."""
         for found in self.state(channel).get("conversations", self.state(channel).get("tickets", [])):
             if str(found["id"]) == conversation:
-                return [text for text, note in _ours(channel, found) if note is notes]
+                return [text for text, note in _ours(found) if note is notes]
         return []
 
     def hear(self, channel: str, conversation: str, count: int = 1) -> str:
@@ -126,19 +127,11 @@ class House:
         raise AssertionError(f"waited {patience} s for {what}")
 
 
-def _ours(channel: str, conversation: dict[str, Any]) -> list[tuple[str, bool]]:
-    """(text, is it a note) of what the desk wrote, in each vendor's own shape."""
-    found = []
-    for message in conversation.get("messages") or conversation.get("comments") or []:
-        author = message.get("author") or {}
-        text = message.get("body") or message.get("text") or (message.get("content") or {}).get("text") or ""
-        ours = (
-            author.get("type") in ("admin", "business") or bool(message.get("bot_id")) or message.get("by_desk") is True
-        )
-        note = message.get("part_type") == "note" or message.get("public") is False or message.get("note") is True
-        if ours:
-            found.append((text, note))
-    return found
+def _ours(conversation: dict[str, Any]) -> list[tuple[str, bool]]:
+    """(text, is it a note) of what the desk wrote."""
+    messages = conversation.get("messages") or conversation.get("comments") or []
+    seen = [shown(message, str(conversation.get("requester_id", ""))) for message in messages]
+    return [(m["text"], m["who"] == "note") for m in seen if m["who"] != "customer"]
 
 
 def build(folder: Path) -> tuple[House, Callable[[], None]]:

@@ -1,0 +1,69 @@
+"""Meta's data deletion callback: it hears that a Facebook Login user wants their data deleted, and cannot answer.
+
+| payload | here |
+|---|---|
+| `user_id`, `issued_at` | ContactChanged without an address, identity `meta.user`; event id: the confirmation code |
+
+Meta names an app-scoped user id and never an address. So no request can be opened for an address; whoever handles the
+event looks the id up (`external_ids` of the own database, vendor `meta`, kind `user`) or gives it to an agent. It is
+no InboundMessage: nobody could be asked for an address in a conversation that does not exist.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import ClassVar
+
+from dsr.errors import VendorRefused
+from dsr.model import ContactChanged, ConversationRef, Delivery, Identity, Inbound, Reply, WebhookResponse
+from integrations.channel import Channel
+from integrations.meta import signed_request
+from integrations.meta.api import Api
+from integrations.meta.settings import MetaSettings
+
+USER = "meta.user"
+
+
+class MetaDataDeletion(Channel):
+    """A source of events without conversations."""
+
+    name: ClassVar[str] = "meta/data-deletion"
+    label: ClassVar[str] = "Facebook data deletion request"
+    vendor: ClassVar[str] = "meta"
+
+    def __init__(self, settings: MetaSettings) -> None:
+        self._secret = settings.app_secret.get_secret_value().encode()
+        self._status_url = settings.status_url
+        self._api = Api(settings)
+
+    def verify(self, delivery: Delivery) -> None:
+        signed_request.check(self._secret, delivery.body)
+
+    def parse(self, delivery: Delivery) -> Sequence[Inbound]:
+        asked = signed_request.read(delivery.body)
+        if asked is None:
+            return []
+        return [ContactChanged(asked.code(self._secret), "meta", "", Identity(USER, asked.user_id))]
+
+    def respond(self, delivery: Delivery) -> WebhookResponse:
+        """What Meta shows to the person: where to look, and a code that stays the same when it asks again."""
+        asked = signed_request.read(delivery.body)
+        if asked is None:
+            return WebhookResponse()
+        code = asked.code(self._secret)
+        url = "/"
+        if self._status_url:
+            url = f"{self._status_url}{'&' if '?' in self._status_url else '?'}code={code}"
+        return WebhookResponse(
+            body=json.dumps({"url": url, "confirmation_code": code}), content_type="application/json; charset=utf-8"
+        )
+
+    def reply(self, conversation: ConversationRef, message: Reply, *, idempotency_key: str) -> None:
+        raise VendorRefused("meta", "a data deletion request is no conversation: there is nowhere to answer")
+
+    def note(self, conversation: ConversationRef, text: str, *, idempotency_key: str) -> None:
+        raise VendorRefused("meta", "a data deletion request is no conversation: there is nowhere to leave a note")
+
+    def check(self) -> None:
+        self._api.check()

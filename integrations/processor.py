@@ -55,6 +55,13 @@ class Processor(ABC):
         """Ask after a job that the vendor finishes later (`receipt.handle`)."""
         return receipt
 
+    def daily(self) -> None:  # noqa: B027  # most processors have nothing to do
+        """What is to be done once a day, whatever requests there are: a list to fetch.
+
+        Raises:
+            VendorError: it was not done; what was fetched last stays.
+        """
+
     @abstractmethod
     def check(self) -> None:
         """Make one harmless call to see that the credentials are good.

@@ -19,8 +19,8 @@ from integrations.processor import Processor
 if TYPE_CHECKING:
     from dsr.policy import Policy
 
-# With the web service. What it says of an address is nothing about a person, so there is nothing to correct; it sends no
-# mail.
+# With the web service. What it says of an address is nothing about a person, so there is nothing to correct; and it
+# sends no mail.
 SUPPORTS: Mapping[Operation, Support] = {
     Operation.FIND: Support.MANUAL,
     Operation.EXPORT: Support.MANUAL,
@@ -40,9 +40,9 @@ SUPPORTS_LOCAL: Mapping[Operation, Support] = {
 INSTRUCTIONS: Mapping[Operation, str] = {
     Operation.FIND: "MaxMind shows no records by person. If minFraud is used, open minFraud Interactive > Transactions "
     "in the MaxMind account and search for the person's e-mail address and IP addresses; note ids and dates.",
-    Operation.EXPORT: "The GeoIP web service shows no records: if only that is used, mark this task as done. If minFraud "
-    "is used, open minFraud Interactive > Transactions in the MaxMind account, search for the person's e-mail address "
-    "and IP addresses, and add what is shown to the package.",
+    Operation.EXPORT: "The GeoIP web service shows no records: if only that is used, mark this task as done. If "
+    "minFraud is used, open minFraud Interactive > Transactions in the MaxMind account, search for the person's e-mail "
+    "address and IP addresses, and add what is shown to the package.",
     Operation.ERASE: "1. Collect our account number and, if minFraud is used, the ids and dates of the person's "
     "transactions (minFraud Interactive > Transactions) and the IP addresses that were looked up. 2. Write as "
     "controller to legal@maxmind.com, or to the contact in section 11 of MaxMind's privacy policy: ask for deletion of "

@@ -25,10 +25,6 @@ class ZendeskMessagingTwin(Twin):
 
     name: ClassVar[str] = "zendesk-messaging"
 
-    def held(self) -> list[Person]:
-        """Whoever is held by Zendesk: its two stores know the same people."""
-        return [p for p in self.world.people if p.at & {"zendesk", self.name}]
-
     def routes(self, api: Blueprint) -> None:
         api.before_request(self._authorised)
         for rule, methods, view in (

@@ -100,7 +100,8 @@ def support_records(person: Person, n: int) -> dict[str, list[Object]]:
     """
     id, base = support_id(person.email), 35_000 + n * 20
     mine = user(id, person.name, person.email, external_id=person.account_id, verified=True, locale=person.language)
-    mine["identities"].append(identity(id * 10 + 1, id, "messaging", messaging_id(person.email), True))
+    if "zendesk-messaging" in person.at:
+        mine["identities"].append(identity(id * 10 + 1, id, "messaging", messaging_id(person.email), True))
     talk = [
         comment(base * 10, id, "The export of my campaign stops at half. What can I do?", DAY.format(4, 10, 1)),
         comment(base * 10 + 1, AGENT_ID, "We are looking into it.", DAY.format(4, 10, 31)),

@@ -50,7 +50,7 @@ def now() -> Response:
         conversations=_conversations(twins, address),
         mails=_mails(twins, address),
         processors=_processors(twins, address),
-        requests=_requests(),
+        requests=_requests(address),
         agents=_agents(twins),
     )
 
@@ -138,14 +138,16 @@ def _mentions(record: dict[str, Any], address: str) -> bool:
     return f'"{address}"' in json.dumps(record)
 
 
-def _requests() -> list[dict[str, Any]]:
+def _requests(address: str) -> list[dict[str, Any]]:
     desk: Desk = current_app.extensions["desk"]
+    mine = desk.vault.hash("address", address)
     with desk.db.read() as conn:
         rows = conn.execute(sa.select(requests_table).order_by(requests_table.c.received_at.desc()).limit(8)).all()
         return [
             {
                 "reference": row.reference,
                 "right": row.right,
+                "mine": row.address_hash == mine,
                 "status": row.status,
                 "who": row.address_masked,
                 "due": row.due_at.date().isoformat(),

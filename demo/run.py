@@ -94,61 +94,27 @@ def environment(port: int, folder: Path, env_file: Path) -> dict[str, str]:
         "DATA_KEYS": Fernet.generate_key().decode(),
         "HASH_KEY": secrets.token_hex(32),
         "AUDIT_KEY": secrets.token_hex(32),
-        **{name: secrets.token_hex(16) for name in _SECRETS},
     }
     fixed = {
         "BASE_URL": f"http://127.0.0.1:{port}",
         "DATABASE_URL": f"sqlite:///{folder / 'privacy-desk.sqlite'}",
         "LEDGER_URL": f"sqlite:///{folder / 'ledger.sqlite'}",
         "PACKAGE_FOLDER": str(folder / "packages"),
-        "OWN_DATABASE_URL": f"sqlite:///{folder / 'intellimails.sqlite'}",
         "COOLING_OFF": "5s",
         "VENDOR_DAY": f"{DAY}s",
         "RETRY_BASE": "1s",
-        **{name: f"{twins}/{path}" for name, path in _TWIN_URLS.items()},
-        **_FIXED,
-        "SLACK_HOOKS_URL": twins,
     }
+    for kind in twin_classes():
+        for name, value in kind.variables.items():
+            secret = kept.get(name) if "{secret}" in value else None
+            fixed[name] = secret or value.format(
+                twin=f"{twins}/{kind.name}", twins=twins, folder=folder, secret=secrets.token_hex(16)
+            )
     env = {**fresh, **kept, **fixed}
     env_file.parent.mkdir(parents=True, exist_ok=True)
     env_file.write_text("".join(f"{name}={value}\n" for name, value in sorted(env.items())))
     env_file.chmod(0o600)
     return env
-
-
-_SECRETS = (
-    "INTERCOM_ACCESS_TOKEN",
-    "INTERCOM_CLIENT_SECRET",
-    "ZENDESK_API_TOKEN",
-    "ZENDESK_WEBHOOK_SECRET",
-    "ZENDESK_MESSAGING_KEY_SECRET",
-    "ZENDESK_MESSAGING_WEBHOOK_SECRET",
-    "SLACK_BOT_TOKEN",
-    "SLACK_SIGNING_SECRET",
-    "MAILGUN_API_KEY",
-    "MAILGUN_WEBHOOK_SIGNING_KEY",
-    "MAILCHIMP_WEBHOOK_SECRET",
-)
-_TWIN_URLS = {
-    "INTERCOM_API_URL": "intercom",
-    "ZENDESK_API_URL": "zendesk",
-    "ZENDESK_MESSAGING_API_URL": "zendesk-messaging",
-    "SLACK_API_URL": "slack",
-    "MAILGUN_API_URL": "mailgun",
-    "MAILCHIMP_API_URL": "mailchimp",
-}
-_FIXED = {
-    "INTERCOM_ADMIN_ID": "9001",
-    "ZENDESK_SUBDOMAIN": "intellimails",
-    "ZENDESK_EMAIL": "desk@intellimails.com",
-    "ZENDESK_MESSAGING_APP_ID": "app-demo",
-    "ZENDESK_MESSAGING_KEY_ID": "key-demo",
-    "SLACK_AGENT_CHANNEL": "C0AGENTS",
-    "SLACK_AGENTS": "U0AGENT,U0AGENT2",
-    "MAILGUN_DOMAIN": "privacy.intellimails.com",
-    "MAILGUN_MARKETING_DOMAINS": "news.intellimails.com,mg.intellimails.com",
-    "MAILCHIMP_API_KEY": "demo-demo-demo-demo-us19",
-}
 
 
 def make_twins(env: dict[str, str], port: int, folder: Path, day: float = DAY) -> list[Twin]:
@@ -161,13 +127,13 @@ def make_twins(env: dict[str, str], port: int, folder: Path, day: float = DAY) -
         people=people(),
         base_url=f"http://127.0.0.1:{port + 1}",
     )
-    return [twin_class(name.strip())(world) for vendor in VENDORS for name in vendor.twin.split(",") if name]
+    return [kind(world) for kind in twin_classes()]
 
 
-def twin_class(dotted: str) -> type[Twin]:
-    module, _, name = dotted.rpartition(".")
-    found: type[Twin] = getattr(importlib.import_module(module), name)
-    return found
+def twin_classes() -> list[type[Twin]]:
+    """The twin of every vendor in the registry."""
+    names = [vendor.twin.rpartition(".") for vendor in VENDORS if vendor.twin]
+    return [getattr(importlib.import_module(module), name) for module, _, name in names]
 
 
 def _taken(port: int) -> bool:

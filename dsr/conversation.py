@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from dsr import addresses
+from dsr.change_of_mind import takes_back
 from dsr.codes import find_codes, wants_code_again
 from dsr.model import RIGHT_OF_INTENT, WITHOUT_PROOF, Right
 from intents import Detection
@@ -178,8 +179,11 @@ def _said(state: State, said: Said) -> Turn:
         ):
             return _ask_for_proof(state, _waiting(state), state.address, state.received, [Say("code_sent_again")])
     if state.references or state.stage == "code":
-        if "withdraw" in signals or ("deny" in signals and not rights):
-            return _withdraw(state, said, rights)
+        if "withdraw" in signals or takes_back(said.text):
+            # What the message asks for besides ("keep my account, just stop the newsletter") is only believed of
+            # rights that are not being taken back.
+            taken = (Right.ERASURE, Right.EXPORT)
+            return _withdraw(state, said, [r for r in rights if r not in taken])
         if "status" in signals and not rights:
             return state, [TellStatus(state.references)] if state.references else [Say("code_awaited")]
     if rights:

@@ -112,8 +112,9 @@ def finish(desk: Desk, reference: str, labels: Mapping[str, str]) -> bool:
             _hand_out_package(desk, conn, request, to, labels)
         elif request.right is not Right.UNSUBSCRIBE:
             _issue_certificate(desk, conn, request, labels)
-        if to is S.COMPLETED:
-            # The address has done its work; the keyed hash and the reference stay.
+        if to is S.COMPLETED and request.right not in (Right.EXPORT, Right.ACCESS):
+            # The address has done its work; the keyed hash and the reference stay. (Of an export it goes with the
+            # package, whose page may still have to mail a code.)
             requests.update(conn, reference, address_enc=None, identities_enc=None)
         return True
 

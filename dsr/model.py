@@ -24,9 +24,7 @@ class Right(StrEnum):
     RESTRICTION = "restriction"  # Art. 18
 
 
-class Operation(StrEnum):
-    """What a processor does."""
-
+class Operation(StrEnum):  # what a processor does
     FIND = "find"
     EXPORT = "export"
     ERASE = "erase"
@@ -61,9 +59,7 @@ RIGHT_OF_INTENT: Mapping[str, Right] = {
 WITHOUT_PROOF = frozenset({Right.UNSUBSCRIBE, Right.AGE_REPORT, Right.OBJECTION})
 
 
-class Support(StrEnum):
-    """How a processor carries out an operation."""
-
+class Support(StrEnum):  # how a processor carries out an operation
     NATIVE = "native"  # one documented call for this purpose
     COMPOSED = "composed"  # put together from several calls
     MANUAL = "manual"  # a person does it; tracked as a task
@@ -84,9 +80,7 @@ class RequestStatus(StrEnum):
     EXPIRED = "expired"
 
 
-class ReceiptStatus(StrEnum):
-    """OpenDSR's status words."""
-
+class ReceiptStatus(StrEnum):  # OpenDSR's words
     PENDING = "pending"
     IN_PROGRESS = "in_progress"
     COMPLETED = "completed"
@@ -100,9 +94,7 @@ class Outcome(StrEnum):
     MANUAL = "manual"  # with a person
 
 
-class Verdict(StrEnum):
-    """What a certificate row says of a processor."""
-
+class Verdict(StrEnum):  # what a certificate row says of a processor
     GONE = "gone"  # asked again: holds nothing
     ACCEPTED = "accepted"  # accepted, cannot be asked
     WITH_A_PERSON = "with_a_person"  # until a date
@@ -261,9 +253,6 @@ class DataFile:
     rows: Iterator[Mapping[str, object]] | None = None
     content: Iterator[bytes] | None = None
     media_type: str = "application/json"
-
-
-# ---- what channels hand over -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

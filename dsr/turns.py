@@ -262,23 +262,18 @@ def _proved(turn: _Turn, step: conversation.Proved) -> None:
 
 
 def _withdraw(turn: _Turn, step: conversation.Withdraw) -> None:
+    """What can be withdrawn is; nothing is said where nothing is open: the words may mean something else."""
     desk, conn = turn.desk, turn.conn
     identity.void(desk, conn, conversation_id=turn.conversation_id)
-    said = False
     for reference in step.references:
         request = requests.get(desk, conn, reference)
         if request.status in requests.WITHDRAWABLE:
-            proved = request.verified
-            requests.move(
-                desk, conn, reference, RequestStatus.WITHDRAWN, who="customer", why="withdrawn in the conversation"
-            )
-            turn.say("withdrawn" if proved else "withdrawn_pending", **_facts(turn, reference))
-            said = True
+            said = "withdrawn" if request.verified else "withdrawn_pending"
+            why = "withdrawn in the conversation"
+            requests.move(desk, conn, reference, RequestStatus.WITHDRAWN, who="customer", why=why)
+            turn.say(said, **_facts(turn, reference))
         elif request.status is RequestStatus.IN_PROGRESS and request.right is Right.ERASURE:
             turn.say("too_late", **_facts(turn, reference))
-            said = True
-    if not said:
-        turn.say("nothing_to_withdraw")
 
 
 def _tell_status(turn: _Turn, step: conversation.TellStatus) -> None:

@@ -7,7 +7,21 @@ from dataclasses import dataclass, field
 
 from dsr.errors import ConfigurationError
 from dsr.policy import Policy
-from integrations import intercom, mailchimp, mailgun, own_database, slack, zendesk
+from integrations import (
+    baremetrics,
+    google,
+    hotjar,
+    hubspot,
+    intercom,
+    mailchimp,
+    mailgun,
+    maxmind,
+    meta,
+    own_database,
+    paddle,
+    slack,
+    zendesk,
+)
 from integrations.channel import Channel
 from integrations.mail import Mailer, make_mailer
 from integrations.manual import ManualProcessor
@@ -22,6 +36,13 @@ VENDORS: tuple[Vendor, ...] = (
     slack.VENDOR,
     mailgun.VENDOR,
     mailchimp.VENDOR,
+    paddle.VENDOR,
+    baremetrics.VENDOR,
+    hubspot.VENDOR,
+    hotjar.VENDOR,
+    maxmind.VENDOR,
+    google.VENDOR,
+    meta.VENDOR,
 )
 
 
@@ -53,10 +74,10 @@ def connect(env: Mapping[str, str], policy: Policy) -> Connections:
     """
     problems: list[str] = []
     settings: dict[str, VendorSettings] = {}
-    for vendor in VENDORS:
+    for one in VENDORS:
         try:
-            if found := vendor.settings.from_env(env):
-                settings[vendor.name] = found
+            if found := one.settings.from_env(env):
+                settings[one.name] = found
         except ConfigurationError as error:
             problems += error.problems
     if problems:
@@ -64,7 +85,7 @@ def connect(env: Mapping[str, str], policy: Policy) -> Connections:
     made = Connections()
     known = {v.name: v for v in VENDORS if v.label}
     for name, label in [("own_database", policy.own_database.label), *((p.name, p.label) for p in policy.processors)]:
-        vendor = known.get(name)
+        vendor: Vendor | None = known.get(name)
         if vendor and vendor.processor and name in settings:
             made.processors[name] = vendor.processor(settings[name], policy)
             continue
@@ -72,8 +93,8 @@ def connect(env: Mapping[str, str], policy: Policy) -> Connections:
         made.processors[name] = ManualProcessor(
             name, label, vendor.instructions if vendor else None, vendor.supports if vendor else None
         )
-    for vendor in VENDORS:
-        if vendor.name in settings:
-            made.channels |= {path: make(settings[vendor.name]) for path, make in vendor.channels.items()}
+    for one in VENDORS:
+        if one.name in settings:
+            made.channels |= {path: make(settings[one.name]) for path, make in one.channels.items()}
     made.mailer = make_mailer(env.get("SMTP_URL", ""), settings.get("mailgun"), env.get("MAIL_FROM", ""))
     return made

@@ -135,7 +135,7 @@ class Kind(dict[str, Any]):
         super().__delitem__(id)
         self._records._drop(self._name, id)
 
-    def pop(self, id: str, default: Any = None) -> Any:  # type: ignore[override]
+    def pop(self, id: str, default: Any = None) -> Any:
         if id not in self:
             return default
         body = self[id]
@@ -172,6 +172,9 @@ class Twin:
     """
 
     name: ClassVar[str]  # the folder, and the first part of the path
+    # What the demo sets for this vendor: {twin} is this twin's address, {twins} its host, {folder} where things are
+    # kept, {secret} a random value that a restart remembers.
+    variables: ClassVar[Mapping[str, str]] = {}
     page_size: ClassVar[int] = 3  # small, so that paging is always exercised
 
     def __init__(self, world: World) -> None:

@@ -143,7 +143,7 @@ def build(folder: Path) -> tuple[House, Callable[[], None]]:
 
     port = free_ports()
     env = environment(port, folder, folder / "demo.env") | {
-        "COOLING_OFF": "0.5s",
+        "COOLING_OFF": "2s",
         "VENDOR_DAY": "0.05s",
         "RETRY_BASE": "0.3s",
     }

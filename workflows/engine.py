@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,7 +26,7 @@ log = structlog.get_logger()
 POLL_MESSAGES = 0.1  # seconds; answers at a vendor in well under a quarter of a second
 POLL_REQUESTS = 0.2
 SWEEP_EVERY = 30.0
-RETENTION = 3 * 86400  # seconds that finished workflows are kept
+RETENTION = timedelta(days=3)  # of finished workflows
 
 _worker: Worker | None = None
 
@@ -103,11 +104,30 @@ def start(worker: Worker, engine: sa.Engine) -> None:
 
 
 def run_forever(worker: Worker) -> None:
-    """Sweep now and then, and show that this worker lives, until the process ends."""
+    """Sweep now and then, do what is due once a day, and show that this worker lives, until the process ends."""
+    today = None
     while True:
         heartbeat(worker.desk, worker.id)
+        if today != worker.desk.now().date():
+            today = worker.desk.now().date()
+            daily(worker)
         time.sleep(SWEEP_EVERY)
         sweep.once(worker.desk)
+
+
+def daily(worker: Worker) -> None:
+    """What each processor wants done once a day (lists to fetch), and what has outlived its retention."""
+    for name, processor in worker.connections.processors.items():
+        try:
+            processor.daily()
+        except VendorError as error:
+            log.warning("daily work failed", processor=name, problem=error.what)
+    sweep.purge(worker.desk)
+    before = (worker.desk.now() - RETENTION).isoformat()
+    ended = DBOS.list_workflows(
+        status=["SUCCESS", "ERROR"], completed_before=before, limit=10_000, load_input=False, load_output=False
+    )
+    DBOS.delete_workflows([workflow.workflow_id for workflow in ended])  # duplicates are known by our own table
 
 
 def heartbeat(desk: Desk, id: str) -> None:

@@ -2,16 +2,24 @@
 // The page asks once a second what is true and draws it; everything that acts goes through the twins' real webhooks.
 const $ = (id) => document.getElementById(id);
 let channel = "intercom";
+let now = null; // the last answer
+let drawn = ""; // what of it is on the page
+let newest = ""; // the newest mail
 const mine = {}; // "channel person" -> id of the conversation that is written in; "" for a new one
-const most = {}; // "person processor" -> the most records seen, so that a meter can shrink
-let drawn = "";
+const seen = {}; // "channel person" -> the messages last seen there: an erased conversation is shown as it was
+const most = {}; // "person processor" -> the most records seen, so that a bar can shrink
+const BUSY = ["pending", "in_progress"];
 
 const key = () => `${channel} ${$("person").value}`;
 const element = (tag, text = "", cls = "") => Object.assign(document.createElement(tag), { textContent: text, className: cls });
-const post = async (path, body) => {
+const words = (name) => name.replaceAll("_", " ");
+const plain = (text) => new DOMParser().parseFromString(text.replace(/<\/p>|<br ?\/?>/g, "\n"), "text/html").body.textContent.trim();
+
+async function post(path, body) {
   const answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  if (!answer.ok) throw new Error(`answered ${answer.status}`);
   return answer.json();
-};
+}
 
 function linked(text) {
   const holder = element("pre");
@@ -24,82 +32,100 @@ function linked(text) {
   return holder;
 }
 
-function current(now) {
+function current() {
   const here = now.conversations.filter((c) => c.channel === channel);
-  if (mine[key()] === undefined) return here.at(-1);
-  return here.find((c) => c.id === mine[key()]);
+  return mine[key()] === undefined ? here.at(-1) : here.find((c) => c.id === mine[key()]);
 }
 
-function drawMessages(now) {
-  const box = $("messages"), conversation = current(now);
-  box.replaceChildren(...(conversation ? conversation.messages.map((m) => element("div", plain(m.text), `bubble ${m.who}`))
-    : [element("p", "No conversation yet: write something.", "empty")]));
+function drawMessages() {
+  const box = $("messages"), conversation = current();
+  if (conversation) seen[key()] = conversation.messages;
+  const erased = !conversation && mine[key()] && seen[key()];
+  const shown = conversation?.messages ?? (erased ? seen[key()] : []);
+  box.className = erased ? "erased" : "";
+  box.replaceChildren(...shown.map((m) => element("div", plain(m.text), `bubble ${m.who}`)));
+  if (erased) box.append(element("p", "The vendor does not hold this conversation any more. Above is what you had seen of it.", "empty"));
+  else if (!shown.length) box.append(element("p", "No conversation yet: write something.", "empty"));
   box.scrollTop = box.scrollHeight;
 }
 
-const plain = (text) => new DOMParser().parseFromString(text.replace(/<\/p>|<br ?\/?>/g, "\n"), "text/html").body.textContent.trim();
-
-function drawMails(now) {
+function drawMails() {
   const open = new Set([...document.querySelectorAll("#mails details[open]")].map((d) => d.dataset.id));
+  const ids = now.mails.map((mail, i) => `${$("person").value} ${now.mails.length - i} ${mail.subject}`);
+  if (ids[0] !== newest) { open.clear(); open.add(ids[0]); newest = ids[0]; }
   const mails = now.mails.map((mail, i) => {
-    const id = `${now.mails.length - i} ${mail.subject}`, box = element("details");
-    box.dataset.id = id; box.open = open.has(id) || (i === 0 && !open.size);
+    const box = element("details");
+    box.dataset.id = ids[i]; box.open = open.has(ids[i]);
     box.append(element("summary", mail.subject), linked(mail.text));
     return box;
   });
   $("mails").replaceChildren(...(mails.length ? mails : [element("p", "No mail yet.", "empty")]));
 }
 
-function drawRequests(now) {
+// An erasure that is done is over only when the processor has been asked again.
+const isOver = (request, step) => !BUSY.includes(step.state) && !(request.right === "erasure" && step.state === "completed");
+
+function drawRequests() {
   const list = now.requests.map((r) => {
-    const box = element("article"), over = r.steps.filter((s) => !["pending", "in_progress"].includes(s.state)).length;
-    const bar = element("progress"); bar.max = Math.max(r.steps.length, 1); bar.value = over;
-    bar.setAttribute("aria-label", `${r.reference}: ${over} of ${r.steps.length} steps`);
-    box.append(element("strong", `${r.reference} ${r.right.replaceAll("_", " ")}`), element("p", `${r.status.replaceAll("_", " ")} · ${r.who} · due ${r.due}`), bar,
-      element("p", r.steps.length ? `${over} of ${r.steps.length} steps` : "not begun"));
+    const box = element("article"), over = r.steps.filter((s) => isOver(r, s)), people = over.filter((s) => s.state === "with_a_person").length;
+    const bar = element("progress"); bar.max = Math.max(r.steps.length, 1); bar.value = over.length;
+    bar.setAttribute("aria-label", `${r.reference}: ${over.length} of ${r.steps.length} steps`);
+    const told = `${over.length - people} of ${r.steps.length} steps done` + (people ? `, ${people} with a person` : "");
+    box.append(element("strong", `${r.reference} ${words(r.right)}`), element("p", `${words(r.status)} · ${r.who} · due ${r.due}`), bar,
+      element("p", r.steps.length ? told : "not begun"));
     return box;
   });
   $("requests").replaceChildren(...(list.length ? list : [element("p", "No requests yet.", "empty")]));
 }
 
-function drawProcessors(now) {
+function stateOf(processor, step) {
+  if (!step) return processor.connected ? "connected" : "by hand";
+  if (step === "completed") return "erased; to be asked again";
+  if (step === "gone" && processor.held) return "gone, except what the certificate names";
+  return words(step);
+}
+
+function drawProcessors() {
   const person = $("person").value;
-  const steps = new Map((now.requests.find((r) => r.right === "erasure" && r.steps.length)?.steps || []).map((s) => [s.processor, s.state]));
+  const erasure = now.requests.find((r) => r.mine && r.right === "erasure" && r.steps.length);
+  const steps = new Map((erasure?.steps ?? []).map((s) => [s.processor, s.state]));
   $("processors").replaceChildren(...now.processors.map((p) => {
-    const id = `${person} ${p.name}`;
+    const id = `${person} ${p.name}`, step = steps.get(p.name);
     most[id] = Math.max(most[id] || 0, p.held);
-    const state = steps.get(p.name), item = element("li", "", p.held === 0 && most[id] ? "gone" : state === "with_a_person" ? "person" : "");
-    const meter = element("meter"); meter.max = Math.max(most[id], 1); meter.value = p.held;
-    meter.setAttribute("aria-label", `${p.label}: ${p.held} records`);
-    item.append(element("span", p.label), element("span", String(p.held), "count"), meter,
-      element("span", (state || (p.connected ? "connected" : "by hand")).replaceAll("_", " "), "state"));
+    const item = element("li", "", step === "with_a_person" ? "person" : step && isOver(erasure, { state: step }) ? "gone" : "");
+    const label = element("span", p.label, "label"), bar = element("div", "", "bar"), part = element("span");
+    label.title = p.label;
+    part.style.width = `${(100 * p.held) / Math.max(most[id], 1)}%`;
+    bar.append(part);
+    item.append(label, element("span", String(p.held), "count"), bar, element("span", stateOf(p, step), "state"));
     return item;
   }));
 }
 
 async function draw() {
   try {
-    const answer = await fetch(`/demo/now?person=${encodeURIComponent($("person").value)}`);
-    const text = await answer.text();
-    if (text + key() + mine[key()] !== drawn) {
-      drawn = text + key() + mine[key()];
-      const now = JSON.parse(text);
-      drawMessages(now); drawMails(now); drawRequests(now); drawProcessors(now);
-      $("agents").replaceChildren(...now.agents.slice(0, 12).map((t) => element("li", t)));
-    }
+    const text = await (await fetch(`/demo/now?person=${encodeURIComponent($("person").value)}`)).text();
+    if (text + key() + mine[key()] === drawn) return;
+    now = JSON.parse(text);
+    drawn = text + key() + mine[key()];
+    drawMessages(); drawMails(); drawRequests(); drawProcessors();
+    $("agents").replaceChildren(...now.agents.slice(0, 12).map((t) => element("li", t)));
   } catch { /* the demo is restarting; the next look will tell */ }
 }
 
 $("say").addEventListener("submit", async (event) => {
   event.preventDefault();
-  const text = $("text").value.trim();
+  const text = $("text").value.trim(), at = key();
   if (!text) return;
-  $("text").value = "";
-  const known = mine[key()] === undefined ? JSON.parse(drawn.slice(0, drawn.lastIndexOf("}") + 1) || "{}") : null;
-  const conversation = known ? current(known)?.id : mine[key()];
-  const at = key(), body = { channel, text, email: $("person").value };
+  const conversation = mine[at] ?? (now && current()?.id), body = { channel, text, email: $("person").value };
   if (conversation) body.conversation = conversation;
-  mine[at] = (await post("/demo/say", body)).conversation ?? mine[at];
+  $("problem").textContent = $("text").value = "";
+  try {
+    mine[at] = String((await post("/demo/say", body)).conversation ?? conversation);
+  } catch (error) {
+    $("problem").textContent = `Not delivered: the twin ${error.message}.`;
+    $("text").value ||= text;
+  }
   draw();
 });
 $("text").addEventListener("keydown", (event) => {
@@ -110,18 +136,22 @@ $("ideas").addEventListener("click", (event) => {
   if (event.target.tagName === "BUTTON") { $("text").value = event.target.textContent; $("text").focus(); }
 });
 $("channels").addEventListener("click", (event) => {
-  const tab = event.target.closest("[role=tab]");
-  if (!tab) return;
-  channel = tab.dataset.channel;
-  for (const other of document.querySelectorAll("[role=tab]")) other.setAttribute("aria-selected", String(other === tab));
+  const chosen = event.target.closest("button");
+  if (!chosen) return;
+  channel = chosen.dataset.channel;
+  for (const other of $("channels").children) other.setAttribute("aria-pressed", String(other === chosen));
   draw();
 });
 $("person").addEventListener("change", draw);
 $("command").addEventListener("submit", async (event) => {
   event.preventDefault();
   $("answer").textContent = "…";
-  const got = await post("/demo/command", { text: $("command-text").value });
-  $("answer").textContent = [got.response?.text, ...(got.answers || [])].filter(Boolean).join("\n") || "(no answer)";
+  try {
+    const got = await post("/demo/command", { text: $("command-text").value });
+    $("answer").textContent = [got.response?.text, ...(got.answers || [])].filter(Boolean).join("\n") || "(no answer)";
+  } catch (error) {
+    $("answer").textContent = `Slack's twin ${error.message}.`;
+  }
   draw();
 });
 draw();

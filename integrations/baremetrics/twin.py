@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from flask import Blueprint, Response, jsonify, request
@@ -38,6 +38,10 @@ class BaremetricsTwin(Twin):
     """
 
     name: ClassVar[str] = "baremetrics"
+    variables: ClassVar[Mapping[str, str]] = {
+        "BAREMETRICS_API_URL": "{twin}",
+        "BAREMETRICS_API_KEY": "lk_{secret}",
+    }
     subscription_lag = 0.0
     refuses_blank_attributes = False
 

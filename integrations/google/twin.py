@@ -49,6 +49,14 @@ class GoogleTwin(Twin):
     """Paths: `/google/oauth2`, `/google/analyticsadmin`, `/google/datamanager`."""
 
     name: ClassVar[str] = "google"
+    variables: ClassVar[Mapping[str, str]] = {
+        "GOOGLE_API_URL": "{twin}",
+        "GOOGLE_ANALYTICS_PROPERTY_IDS": "123456789,987654321",
+        "GOOGLE_ADS_CUSTOMER_ID": "123-456-7890",
+        "GOOGLE_CLIENT_ID": "demo.apps.googleusercontent.com",
+        "GOOGLE_CLIENT_SECRET": "{secret}",
+        "GOOGLE_REFRESH_TOKEN": "{secret}",
+    }
     deletions_a_day: int = 500  # for each property
 
     @property

@@ -27,6 +27,14 @@ class HotjarTwin(Twin):
     """The organisations and sites that the app's own variables name."""
 
     name: ClassVar[str] = "hotjar"
+    variables: ClassVar[Mapping[str, str]] = {
+        "HOTJAR_API_URL": "{twin}",
+        "HOTJAR_CLIENT_ID": "demo",
+        "HOTJAR_CLIENT_SECRET": "{secret}",
+        "HOTJAR_ORGANIZATION_IDS": "111,222",
+        "HOTJAR_SITE_IDS": "111/900001",
+        "HOTJAR_SURVEYS": "true",
+    }
 
     def seed(self, people: Iterable[Person]) -> None:
         site = self._sites()[0] if self._sites() else "900001"

@@ -35,6 +35,12 @@ class HubspotTwin(Twin):
     """One account with one private app that has every scope."""
 
     name: ClassVar[str] = "hubspot"
+    variables: ClassVar[Mapping[str, str]] = {
+        "HUBSPOT_API_URL": "{twin}",
+        "HUBSPOT_ACCESS_TOKEN": "pat-eu1-{secret}",
+        "HUBSPOT_CLIENT_SECRET": "{secret}",
+        "HUBSPOT_ACCOUNT_PROPERTY": "account_id",
+    }
 
     # -- what it holds ----------------------------------------------------------------------------------------------
 

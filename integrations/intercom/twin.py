@@ -30,6 +30,12 @@ class IntercomTwin(Twin):
     """One workspace. Who writes unverified is a lead, or whoever carries the address, as with unsigned boots."""
 
     name: ClassVar[str] = "intercom"
+    variables: ClassVar[Mapping[str, str]] = {
+        "INTERCOM_API_URL": "{twin}",
+        "INTERCOM_ADMIN_ID": "9001",
+        "INTERCOM_ACCESS_TOKEN": "{secret}",
+        "INTERCOM_CLIENT_SECRET": "{secret}",
+    }
 
     # -- what it holds ----------------------------------------------------------------------------------------------
 

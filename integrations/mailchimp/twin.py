@@ -36,6 +36,11 @@ class MailchimpTwin(Twin):
     """State: `lists`, `members` (with `tags`, `notes`, `activity`, `events`), `stores`, `customers`, `orders`."""
 
     name: ClassVar[str] = "mailchimp"
+    variables: ClassVar[Mapping[str, str]] = {
+        "MAILCHIMP_API_URL": "{twin}",
+        "MAILCHIMP_API_KEY": "{secret}-us19",
+        "MAILCHIMP_WEBHOOK_SECRET": "{secret}",
+    }
 
     def seed(self, people: Iterable[Person]) -> None:
         twin_seed.seed(self, list(people))

@@ -34,6 +34,13 @@ class MailgunTwin(Twin):
     """State: `messages`, `events`, `lists`, `members`, and per domain `unsubscribes`, `complaints`, `bounces`."""
 
     name: ClassVar[str] = "mailgun"
+    variables: ClassVar[Mapping[str, str]] = {
+        "MAILGUN_API_URL": "{twin}",
+        "MAILGUN_DOMAIN": "privacy.intellimails.com",
+        "MAILGUN_MARKETING_DOMAINS": "news.intellimails.com,mg.intellimails.com",
+        "MAILGUN_API_KEY": "{secret}",
+        "MAILGUN_WEBHOOK_SIGNING_KEY": "{secret}",
+    }
 
     # -- what it holds ----------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -31,6 +31,12 @@ class MaxmindTwin(Twin):
     """State: `exclusions`, and in the mode `web` `transactions`."""
 
     name: ClassVar[str] = "maxmind"
+    variables: ClassVar[Mapping[str, str]] = {
+        "MAXMIND_API_URL": "{twin}",
+        "MAXMIND_ACCOUNT_ID": "123456",
+        "MAXMIND_LICENSE_KEY": "{secret}",
+        "MAXMIND_MODE": "local",
+    }
 
     def seed(self, people: Iterable[Person]) -> None:
         for n, value in enumerate(NETWORKS):

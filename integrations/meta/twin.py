@@ -48,6 +48,14 @@ class MetaTwin(Twin):
     """Paths without a version: `META_API_URL` ends where the version ends."""
 
     name: ClassVar[str] = "meta"
+    variables: ClassVar[Mapping[str, str]] = {
+        "META_API_URL": "{twin}",
+        "META_ACCESS_TOKEN": "{secret}",
+        "META_APP_SECRET": "{secret}",
+        "META_AD_ACCOUNT_IDS": "1001,1002",
+        "META_PAGE_ID": "108000000000001",
+        "META_PAGE_TOKEN": "{secret}",
+    }
 
     # -- what it holds ----------------------------------------------------------------------------------------------
 

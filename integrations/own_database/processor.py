@@ -88,7 +88,7 @@ class OwnDatabaseProcessor(Processor):
         subject = subject.plus(Identity("account_id", str(row[0])) for row in rows)
         for table in self._tables:
             if table.identifiers:
-                columns = (
+                columns: tuple[sa.ColumnClause[Any], ...] = (
                     sa.column(table.identifiers.vendor),
                     sa.column(table.identifiers.kind),
                     sa.column(table.identifiers.value),
@@ -107,10 +107,7 @@ class OwnDatabaseProcessor(Processor):
         for type, name in table.person.items():
             values = subject.of(type) if types is None or type in types else ()
             column: sa.ColumnElement[str] = sa.column(name, sa.String)
-            if type == "email":
-                column = sa.func.lower(column)
-            else:
-                column = sa.cast(column, sa.String)
+            column = sa.func.lower(column) if type == "email" else sa.cast(column, sa.String)
             clauses.append(column.in_(values))
         return sa.or_(*clauses)
 
@@ -129,7 +126,8 @@ class OwnDatabaseProcessor(Processor):
         with self._connect(reading=True) as conn:
             subject = self._resolved(conn, instruction.subject)
             for table in self._tables:
-                if columns := [sa.column(name) for name in table.exported]:
+                columns: list[sa.ColumnClause[Any]] = [sa.column(name) for name in table.exported]
+                if columns:
                     rows = conn.execution_options(yield_per=BATCH).execute(self._select(table, subject, *columns))
                     yield DataFile(f"{table.name}.json", rows=(dict(row._mapping) for row in rows))
 

@@ -32,6 +32,9 @@ class OwnDatabaseTwin(Twin):
     """Makes the database that `OWN_DATABASE_URL` names."""
 
     name: ClassVar[str] = "own_database"
+    variables: ClassVar[Mapping[str, str]] = {
+        "OWN_DATABASE_URL": "sqlite:///{folder}/intellimails.sqlite",
+    }
 
     def routes(self, api: Blueprint) -> None:
         """There is no API: the processor speaks SQL."""
@@ -78,7 +81,8 @@ def _person(rows: dict[str, list[dict[str, Any]]], person: Person) -> None:
     )  # fmt: skip
     rows["profiles"].append(
         {
-            "account_id": id, "phone": f"+40 7{number:08d}", "language": person.language, "timezone": "Europe/Bucharest",
+            "account_id": id, "phone": f"+40 7{number:08d}", "language": person.language,
+            "timezone": "Europe/Bucharest",
             "preferences": f'{{"born": "{person.born}"}}' if person.born else "{}",
             "avatar_url": f"https://cdn.example.com/{id}.png",
         }
@@ -87,7 +91,8 @@ def _person(rows: dict[str, list[dict[str, Any]]], person: Person) -> None:
         rows["log_entries"].append(
             {
                 "account_id": id, "at": f"2026-1{n % 2}-{n + 1:02d}T08:15:00Z", "ip": f"203.0.113.{number % 250}",
-                "user_agent": "Mozilla/5.0 (X11; Linux x86_64)", "url": "https://app.intellimails.com/campaigns", "event": "view",
+                "user_agent": "Mozilla/5.0 (X11; Linux x86_64)", "url": "https://app.intellimails.com/campaigns",
+                "event": "view",
             }
         )  # fmt: skip
     rows["campaigns"].append(

@@ -46,6 +46,11 @@ class PaddleTwin(Twin):
     """State: one list for each kind of record, under Paddle's names."""
 
     name: ClassVar[str] = "paddle"
+    variables: ClassVar[Mapping[str, str]] = {
+        "PADDLE_API_URL": "{twin}",
+        "PADDLE_API_KEY": "pdl_sdbx_apikey_{secret}",
+        "PADDLE_WEBHOOK_SECRET": "pdl_ntfset_{secret}",
+    }
 
     def seed(self, people: Iterable[Person]) -> None:
         twin_seed.seed(self, people)

@@ -45,6 +45,14 @@ CODES = {401: "invalid_auth", 403: "missing_scope", 429: "ratelimited", 503: "se
 
 class SlackTwin(Twin):
     name: ClassVar[str] = "slack"
+    variables: ClassVar[Mapping[str, str]] = {
+        "SLACK_API_URL": "{twin}",
+        "SLACK_HOOKS_URL": "{twins}",
+        "SLACK_AGENT_CHANNEL": "C0AGENTS",
+        "SLACK_AGENTS": "U0AGENT,U0AGENT2",
+        "SLACK_BOT_TOKEN": "{secret}",
+        "SLACK_SIGNING_SECRET": "{secret}",
+    }
     calls_per_minute: ClassVar[int] = 3000  # of each method; above it: 429 with Retry-After
 
     @cached_property

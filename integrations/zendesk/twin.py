@@ -27,6 +27,14 @@ class ZendeskTwin(Twin):
     """Users, tickets with their comments, deleted ones, jobs, suspended mail."""
 
     name: ClassVar[str] = "zendesk"
+    variables: ClassVar[Mapping[str, str]] = {
+        "ZENDESK_API_URL": "{twin}",
+        "ZENDESK_SUBDOMAIN": "intellimails",
+        "ZENDESK_EMAIL": "desk@intellimails.com",
+        "ZENDESK_API_TOKEN": "{secret}",
+        "ZENDESK_WEBHOOK_SECRET": "{secret}",
+        "ZENDESK_CALLS_PER_MINUTE": "10000",
+    }
 
     def __init__(self, world: World) -> None:
         self._recent: deque[float] = deque()

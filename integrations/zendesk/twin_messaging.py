@@ -24,6 +24,13 @@ class ZendeskMessagingTwin(Twin):
     """Users and conversations with their messages."""
 
     name: ClassVar[str] = "zendesk-messaging"
+    variables: ClassVar[Mapping[str, str]] = {
+        "ZENDESK_MESSAGING_API_URL": "{twin}",
+        "ZENDESK_MESSAGING_APP_ID": "app-demo",
+        "ZENDESK_MESSAGING_KEY_ID": "key-demo",
+        "ZENDESK_MESSAGING_KEY_SECRET": "{secret}",
+        "ZENDESK_MESSAGING_WEBHOOK_SECRET": "{secret}",
+    }
 
     def routes(self, api: Blueprint) -> None:
         api.before_request(self._authorised)

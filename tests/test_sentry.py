@@ -131,6 +131,7 @@ def test_erasure_deletes_issue_by_issue_and_replays_by_a_job_that_is_polled(
     assert last.outcome is Outcome.PARTIAL
     assert last.counts == {"issues": 5, "replays": 4}
     assert last.ready_after_days == 1
+    assert any("names the person" in r.what for r in last.residue)
     calls = world.calls("sentry")
     prefix = "DELETE /api/0/organizations/intellimails/issues/"
     deletions = [c for c in calls if c.startswith("DELETE")]

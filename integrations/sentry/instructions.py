@@ -41,6 +41,7 @@ TWO_PEOPLE = "Events with this address carry different account ids: decide who i
 NOTHING = "No event, feedback or replay of the retention period carries the address or account id."
 
 NUMBERS = Residue("aggregated numbers, and entries in the organisation's audit log", "they name no customer")
+JOBS = Residue("the record of the replays' deletion, whose search names the person", "Sentry keeps what its jobs did")
 COPIES = Residue(
     "copies that alerts sent to mail, Slack or Jira", "Sentry cannot take them back; the desk asks those separately"
 )

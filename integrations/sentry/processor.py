@@ -21,6 +21,7 @@ from dsr.model import (
     Operation,
     Receipt,
     ReceiptStatus,
+    Residue,
     Support,
     done,
     manual,
@@ -29,7 +30,7 @@ from dsr.model import (
 from integrations.processor import Processor
 from integrations.sentry.api import Api, Object
 from integrations.sentry.export import files
-from integrations.sentry.instructions import COPIES, INSTRUCTIONS, NOTHING, NUMBERS, SUPPORTS, TWO_PEOPLE
+from integrations.sentry.instructions import COPIES, INSTRUCTIONS, JOBS, NOTHING, NUMBERS, SUPPORTS, TWO_PEOPLE
 from integrations.sentry.lookup import ISSUE, Holding, Person, holding, last_event
 from integrations.sentry.settings import SentrySettings
 
@@ -109,7 +110,7 @@ class SentryProcessor(Processor):
         if "failed" in found:
             raise VendorRefused("sentry", "a deletion of replays failed")
         if all(status == "completed" for status in found):
-            return _finished(counts, receipt.note, ())
+            return _finished(counts, receipt.note, (), JOBS)
         return Receipt(
             ReceiptStatus.IN_PROGRESS,
             counts=counts,
@@ -142,10 +143,10 @@ class SentryProcessor(Processor):
         return (now - self._retention - day).isoformat(), (now + day).isoformat()
 
 
-def _finished(counts: Mapping[str, int], note: str, identities: tuple[Identity, ...]) -> Receipt:
+def _finished(counts: Mapping[str, int], note: str, identities: tuple[Identity, ...], *more: Residue) -> Receipt:
     if note:
         return manual(note, counts=counts, identities=identities)
-    return done(counts, identities=identities, residue=(NUMBERS, COPIES), ready_after_days=REMOVED_AFTER)
+    return done(counts, identities=identities, residue=(NUMBERS, COPIES, *more), ready_after_days=REMOVED_AFTER)
 
 
 def _names(issues: Iterable[Object]) -> str:

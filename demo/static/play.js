@@ -1,5 +1,5 @@
 "use strict";
-// The page asks once a second what is true and draws it; everything that acts goes through the twins' real webhooks.
+// The page asks twice a second what is true and draws it; everything that acts goes through the twins' real webhooks.
 const $ = (id) => document.getElementById(id);
 let channel = "intercom";
 let now = null; // the last answer
@@ -81,7 +81,7 @@ function drawRequests() {
 function stateOf(processor, step) {
   if (!step) return processor.connected ? "connected" : "by hand";
   if (step === "completed") return "erased; to be asked again";
-  if (step === "gone" && processor.held) return "gone, except what the certificate names";
+  if (step === "gone" && processor.held) return "gone, residue named";
   return words(step);
 }
 
@@ -94,7 +94,6 @@ function drawProcessors() {
     most[id] = Math.max(most[id] || 0, p.held);
     const item = element("li", "", step === "with_a_person" ? "person" : step && isOver(erasure, { state: step }) ? "gone" : "");
     const label = element("span", p.label, "label"), bar = element("div", "", "bar"), part = element("span");
-    label.title = p.label;
     part.style.width = `${(100 * p.held) / Math.max(most[id], 1)}%`;
     bar.append(part);
     item.append(label, element("span", String(p.held), "count"), bar, element("span", stateOf(p, step), "state"));
@@ -155,4 +154,4 @@ $("command").addEventListener("submit", async (event) => {
   draw();
 });
 draw();
-setInterval(draw, 1000);
+setInterval(() => document.hidden || draw(), 500);

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import requests
 from flask import Flask
 
+from demo.page import bp as playground
 from demo.page import shown
 from demo.people import people
 from demo.run import environment, make_twins
@@ -152,10 +153,12 @@ def build(folder: Path) -> tuple[House, Callable[[], None]]:
     app = create_app(env)
     assert not app.extensions["problems"], app.extensions["problems"]
     desk: Desk = app.extensions["desk"]
+    app.register_blueprint(playground)
+    by_name = {twin.name: twin for twin in twins}
+    app.extensions["twins"] = by_name
     upgrade(desk.db.engine)
     stop_web = serve(app, port)
     engine.start(Worker("test", desk, app.extensions["connections"]), engine.own_engine(desk.settings))
-    by_name = {twin.name: twin for twin in twins}
     pool = [p for p in people() if p.email.rpartition(".")[0].rpartition("@")[0][-1:].isdigit()]
     house = House(app, desk, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port + 1}", by_name, pool)
 

@@ -51,7 +51,7 @@ def _richly(twin: AtlassianTwin, person: Person, agent: str) -> None:
         add(twin, issue, "comments", agent, body=doc(body))
     add(twin, issue, "comments", id, body=doc("Works again, thank you."))
     add(twin, issue, "worklogs", id, comment=doc("Tested"), timeSpent="1h", timeSpentSeconds=3600)
-    file = {"filename": "list.csv", "mimeType": "text/csv", "size": 18, "_content": "a@example.com\nb@ex\n"}
+    file = {"filename": "list.csv", "mimeType": "text/csv", "size": 19, "_content": "a@example.com\nb@ex\n"}
     add(twin, issue, "attachments", id, **file)
     issue["watchers"].append(id)
     twin.records["issues"][issue["id"]] = issue

@@ -67,6 +67,10 @@ class VendorRateLimited(VendorUnavailable):
         self.retry_after = retry_after
 
 
+class Throttled(VendorRateLimited):
+    """We hold a call back ourselves, to keep the vendor's call rate; no try has been made."""
+
+
 class VendorRefused(VendorError):
     """The vendor understood the call and will not do it. Trying again does not help.
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from dsr import audit, requests
 from dsr.desk import Desk
-from dsr.errors import VendorError, VendorRateLimited
+from dsr.errors import Throttled, VendorError, VendorRateLimited
 from dsr.fulfilment import LOOKS, Step, back_off
 from dsr.model import Findings, Identity, Operation, Outcome, Receipt, ReceiptStatus, Residue, Verdict
 from dsr.store.tables import receipts
@@ -132,10 +132,13 @@ def save(desk: Desk, reference: str, step: Step, receipt: Receipt, before: Findi
 def failed(desk: Desk, reference: str, step: Step, attempts: int, error: VendorError, instructions: str) -> None:
     """A processor did not do it: try again later, or hand it to a person. Never a false "done"."""
     now = desk.now()
-    again = error.retry and attempts < desk.settings.processor_tries
+    throttled = isinstance(error, Throttled)  # no try was made, so none is counted
+    again = throttled or (error.retry and attempts < desk.settings.processor_tries)
     asked = error.retry_after if isinstance(error, VendorRateLimited) else None
     values: dict[str, Any] = {"leased_until": None, "leased_by": None, "problem": error.what}
-    if again:
+    if throttled:
+        values |= {"attempts": attempts - 1, "next_at": now + timedelta(seconds=asked or 1.0), "problem": None}
+    elif again:
         values["next_at"] = now + back_off(attempts, desk.settings.retry_base, asked)
     else:
         values |= {"status": "in_progress", "outcome": "manual", "note": instructions, "next_at": None}

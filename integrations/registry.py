@@ -19,6 +19,7 @@ from integrations import (
     meta,
     own_database,
     paddle,
+    sentry,
     slack,
     zendesk,
 )
@@ -43,6 +44,7 @@ VENDORS: tuple[Vendor, ...] = (
     maxmind.VENDOR,
     google.VENDOR,
     meta.VENDOR,
+    sentry.VENDOR,
 )
 
 

@@ -26,6 +26,7 @@ from requests.adapters import HTTPAdapter
 from dsr.errors import (
     CredentialsRejected,
     NotFound,
+    Throttled,
     VendorAnswerUnexpected,
     VendorError,
     VendorRateLimited,
@@ -38,6 +39,7 @@ READ_TIMEOUT = 10.0
 TOTAL_DEADLINE = 30.0
 RETRY_AFTER_CAP = 5.0  # waiting longer is the engine's business, which keeps it in the database
 TRIES = 3
+LONGEST_WAIT = 5.0  # for one's turn under a vendor's call rate; longer, and the thread does something else
 MAX_BODY = 64 * 2**20
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
@@ -81,14 +83,20 @@ class RateLimit:
         self._next = 0.0
         self._lock = threading.Lock()
 
-    def wait(self) -> None:
-        """Sleep until the next call may start. A burst may use the whole allowance at once."""
+    def wait(self) -> float:
+        """Sleep until the next call may start. A burst may use the whole allowance at once.
+
+        Returns:
+            0, or the seconds that it would take if that is too long for a thread to stand and wait.
+        """
         with self._lock:
             now = time.monotonic()
-            self._next = max(self._next, now - self._burst) + self._gap
-            pause = self._next - now
-        if pause > 0:
-            time.sleep(pause)
+            start = max(self._next, now - self._burst) + self._gap
+            if start - now > LONGEST_WAIT:
+                return start - now
+            self._next = start
+        time.sleep(max(0.0, start - now))
+        return 0.0
 
 
 class Transport:
@@ -193,8 +201,8 @@ class Transport:
         headers: Mapping[str, str] | None,
         accept: Sequence[int],
     ) -> Answer:
-        if self._rate:
-            self._rate.wait()
+        if self._rate and (pause := self._rate.wait()):
+            raise Throttled(self.vendor, "too many calls are waiting for their turn", pause)
         left = give_up_at - time.monotonic()
         if left <= 0:
             raise VendorUnavailable(self.vendor, "no time left for the call")

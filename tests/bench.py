@@ -71,8 +71,8 @@ def _rate(seconds: float, act: Callable[[], object]) -> float:
 def house(folder: Path, seconds: float) -> dict[str, float]:
     """Everything that needs the running servers."""
     port = free_ports()
-    env = environment(port, folder, folder / "demo.env") | {"COOLING_OFF": "0s", "VENDOR_DAY": "0s"}
-    twins = {t.name: t for t in make_twins(env, port, folder, day=0.0)}
+    env = environment(port, folder, folder / "demo.env") | {"COOLING_OFF": "0s", "VENDOR_DAY": "0.001s"}
+    twins = {t.name: t for t in make_twins(env, port, folder, day=0.001)}
     stop = serve(host(twins.values()), port + 1)
     subprocess.run([BIN / "flask", "--app", "app", "db", "upgrade"], cwd=ROOT, env={**os.environ, **env}, check=True)
     servers = Servers(env, port, folder / "servers.log")

@@ -342,6 +342,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
         usual(self, *args, **{**more, "deadline": 1.5, "read_timeout": 0.3})
 
     monkeypatch.setattr(transport, "time", Hasty())
+    monkeypatch.setattr(transport, "LONGEST_WAIT", float("inf"))  # who does not sleep outruns the call-rate limit
     monkeypatch.setattr(transport.Transport, "__init__", short)
     monkeypatch.setenv("TWIN_TIMEOUT", "0.4")
 

@@ -26,6 +26,7 @@ ASK = {
 RESIDUE = {
     "mailgun": ("messages", "events", "unsubscribes", "complaints"),
     "hubspot": ("optouts",),
+    "sentry": ("jobs",),
     "slack": ("users",),
 }
 

@@ -139,4 +139,4 @@ def heartbeat(desk: Desk, id: str) -> None:
 
 
 def stop() -> None:
-    DBOS.destroy()
+    DBOS.destroy(workflow_completion_timeout_sec=5)

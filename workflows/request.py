@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
@@ -31,6 +34,9 @@ S = RequestStatus
 
 # One pool for all requests of this process: a flood of requests must not become a flood of threads.
 _pool = ThreadPoolExecutor(max_workers=40, thread_name_prefix="processor")
+AT_ONCE = 6  # calls to one processor
+BUSY = 0.5  # seconds until a request looks again at a processor that had no slot free
+_slots: defaultdict[str, threading.BoundedSemaphore] = defaultdict(lambda: threading.BoundedSemaphore(AT_ONCE))
 
 
 def advance(worker: Worker, reference: str) -> None:
@@ -90,13 +96,24 @@ def _planned(worker: Worker, reference: str) -> list[Step] | None:
 
 def _act(worker: Worker, reference: str, todo: Next) -> bool:
     """Run, poll and look in parallel; True if anything was this worker's to do."""
-    jobs = [
-        *(_pool.submit(_run, worker, reference, step) for step in todo.run),
-        *(_pool.submit(_poll, worker, reference, step) for step in todo.poll),
-        *(_pool.submit(_look, worker, reference, step) for step in todo.look),
-    ]
+    jobs = []
+    for act, steps in ((_run, todo.run), (_poll, todo.poll), (_look, todo.look)):
+        for step in steps:
+            # A vendor that hangs must not take the threads of the others.
+            if _slots[step.processor].acquire(blocking=False):
+                jobs.append(_pool.submit(_with_slot, act, worker, reference, step))
     results = [job.result() for job in jobs]  # all of them, before deciding
+    if not jobs and (todo.run or todo.poll or todo.look):
+        with worker.desk.db.write() as conn:
+            worker.desk.tasks.advance(conn, reference, delay=BUSY)
     return any(results)
+
+
+def _with_slot(act: Callable[[Worker, str, Step], bool], worker: Worker, reference: str, step: Step) -> bool:
+    try:
+        return act(worker, reference, step)
+    finally:
+        _slots[step.processor].release()
 
 
 def _finish(worker: Worker, reference: str, todo: Next, steps: list[Step]) -> bool:

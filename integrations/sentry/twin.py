@@ -30,6 +30,11 @@ class SentryTwin(Twin):
     """One organisation: the one that `SENTRY_ORG` names."""
 
     name: ClassVar[str] = "sentry"
+    variables: ClassVar[Mapping[str, str]] = {
+        "SENTRY_API_URL": "{twin}",
+        "SENTRY_AUTH_TOKEN": "{secret}",
+        "SENTRY_ORG": "intellimails",
+    }
 
     # -- what it holds ----------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from dsr.desk import Desk
@@ -51,11 +52,11 @@ def store(desk: Desk, channel: str, happened: Sequence[Inbound]) -> int:
 
 def _store_one(desk: Desk, conn: sa.Connection, channel: str, event: Inbound) -> int:
     event_id = event.event_id if len(event.event_id) <= 200 else hashlib.sha256(event.event_id.encode()).hexdigest()
-    known = sa.select(deliveries.c.event_id).where(deliveries.c.channel == channel, deliveries.c.event_id == event_id)
-    if conn.execute(known).first():
-        return 0
     now = desk.now()
-    conn.execute(deliveries.insert().values(channel=channel, event_id=event_id, received_at=now))
+    insert = sqlite.insert if desk.db.sqlite else postgresql.insert
+    seen = insert(deliveries).values(channel=channel, event_id=event_id, received_at=now).on_conflict_do_nothing()
+    if not conn.execute(seen).rowcount:
+        return 0  # delivered before
     conversation_id, key_id = None, ""
     sent_at: datetime = now
     if isinstance(event, InboundMessage):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
+from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
 from hashlib import sha256
@@ -19,6 +20,8 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from dsr.errors import DsrError
 from dsr.store.tables import keys
+
+FRESH = 64
 
 
 class KeyDestroyed(DsrError):
@@ -35,19 +38,22 @@ class Vault:
         self._master = MultiFernet([Fernet(key.strip()) for key in data_keys.split(",")])
         self._hash_key = hash_key.encode()
         self._now = now
+        self._fresh: OrderedDict[str, bytes] = OrderedDict()  # keys made here just now, to be used in a moment
 
     def hash(self, kind: str, value: str) -> str:
         """Keyed hash of a value; `kind` keeps equal values of different meaning apart."""
         return hmac.new(self._hash_key, f"{kind}\0{value}".encode(), sha256).hexdigest()
 
     def new_key(self, conn: sa.Connection) -> str:
-        id = secrets.token_hex(16)
-        conn.execute(
-            keys.insert().values(id=id, wrapped=self._master.encrypt(Fernet.generate_key()), created_at=self._now())
-        )
+        id, raw = secrets.token_hex(16), Fernet.generate_key()
+        conn.execute(keys.insert().values(id=id, wrapped=self._master.encrypt(raw), created_at=self._now()))
+        self._fresh[id] = raw
+        while len(self._fresh) > FRESH:
+            self._fresh.popitem(last=False)
         return id
 
     def destroy(self, conn: sa.Connection, key_id: str) -> None:
+        self._fresh.pop(key_id, None)
         conn.execute(keys.update().where(keys.c.id == key_id).values(wrapped=None, destroyed_at=self._now()))
 
     def seal(self, conn: sa.Connection, key_id: str, value: Any) -> bytes:
@@ -70,6 +76,8 @@ class Vault:
         return Fernet(self._raw(conn, key_id))
 
     def _raw(self, conn: sa.Connection, key_id: str) -> bytes:
+        if fresh := self._fresh.get(key_id):
+            return fresh
         wrapped = conn.execute(sa.select(keys.c.wrapped).where(keys.c.id == key_id)).scalar()
         if wrapped is None:
             raise KeyDestroyed("the key is destroyed")

@@ -30,7 +30,9 @@ as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 
 def register(app: Flask) -> None:
     """Add every command to the application."""
-    for command in (db, dsr, unsubscribe_, worker, check, deadline_, keys, replay, demo):
+    from command_line_audit import audit
+
+    for command in (db, dsr, unsubscribe_, worker, check, deadline_, keys, replay, demo, audit):
         app.cli.add_command(command)
 
 
@@ -317,6 +319,21 @@ def dsr_open(address: str, right: str, agent: str) -> None:
     desk = _desk()
     with desk.db.write() as conn:
         click.echo(commands.open_by_agent(desk, conn, agent, address, right))
+
+
+@dsr.command("rectify")
+@click.argument("reference")
+@click.argument("changes", nargs=-1, required=True, metavar="FIELD=VALUE...")
+@click.option("--as", "agent", default="operator", help="Who acts.")
+@_explained
+def dsr_rectify(reference: str, changes: tuple[str, ...], agent: str) -> None:
+    """Enter what a proved person wants corrected, e.g. name="Maria Ionescu"; every processor is told."""
+    if not all("=" in change for change in changes):
+        raise click.UsageError('give each change as FIELD=VALUE, e.g. name="Maria Ionescu"')
+    desk, known = _desk(), requests.normalise_reference(reference)
+    with desk.db.write() as conn:
+        commands.rectify(desk, conn, agent, known, dict(change.split("=", 1) for change in changes))
+    click.echo(f"{known}: being corrected at every processor")
 
 
 def _agent_command(verb: str) -> None:

@@ -1,14 +1,76 @@
-"""Who did what, when, and why: a row for every change of state. Never a personal datum."""
+"""Who did what, when, and why: a row for every change of state. Never a personal datum.
+
+Each row carries a *commitment*, HMAC-SHA256 of its content under a salt of its own, and a *hash*, HMAC-SHA256 of the
+hash before it and of that commitment. Salts and chain key are derived from AUDIT_KEY, so whoever has the database
+alone can neither change a row and mend its commitment nor make the hash of another tail. What a chain cannot show,
+that its end was cut off, shows against the anchor outside the database (`dsr.anchor`).
+
+The anchor also keeps a *digest* that needs no key: SHA-256 folded over the commitments. So `prove` can show a
+stranger the rows of one request: their content with their salts, and the bare commitments of their neighbours, which
+say nothing without a salt. `script/check-proof` folds them up to a line of the anchor that the stranger trusts.
+"""
 
 from __future__ import annotations
 
+import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from functools import partial
+from hashlib import sha256
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
 
 import sqlalchemy as sa
 
 from dsr.desk import Desk
+from dsr.store.database import before_commit
 from dsr.store.tables import audit
+
+COLUMNS = ("seq", "at", "who", "what", "reference", "why", "details")  # what a commitment covers, in this order
+START = "0" * 64  # the digest before the first row
+LOCK = 0x50524956  # of PostgreSQL's advisory locks: one writer at a time finds the head of the chain
+a = audit.c
+
+
+class Chain:
+    """Args:
+    key: AUDIT_KEY.
+    """
+
+    def __init__(self, key: str) -> None:
+        self._salts = hmac.digest(key.encode(), b"audit salts", "sha256")
+        self._links = hmac.digest(key.encode(), b"audit chain", "sha256")
+        self.start = hmac.digest(self._links, b"", "sha256").hex()  # what the first row follows
+
+    def salt(self, seq: int) -> bytes:
+        return hmac.digest(self._salts, str(seq).encode(), "sha256")
+
+    def commitment(self, row: Any) -> str:
+        return hmac.digest(self.salt(row.seq), canonical(content(row)), "sha256").hex()
+
+    def link(self, before: str, commitment: str) -> str:
+        return hmac.digest(self._links, f"{before}{commitment}".encode(), "sha256").hex()
+
+
+def chain_of(desk: Desk) -> Chain:
+    return Chain(desk.settings.audit_key.get_secret_value())
+
+
+def content(row: Any) -> list[Any]:
+    return [row.seq, row.at.isoformat(), row.who, row.what, row.reference, row.why, row.details]
+
+
+def canonical(values: Sequence[Any]) -> bytes:
+    """The bytes that are committed to: JSON of the values in the order of `COLUMNS`."""
+    return json.dumps(values).encode()
+
+
+def fold(digest: str, commitment: str) -> str:
+    """The digest after one more row; needs no key."""
+    return sha256(f"{digest}{commitment}".encode()).hexdigest()
 
 
 def record(
@@ -23,13 +85,164 @@ def record(
 ) -> None:
     """Write one row in the transaction of the change itself.
 
+    The row is linked last, just before the commit: on PostgreSQL the lock of the chain's head is then held for a
+    moment only, and nobody who holds it waits for another lock (no dead-lock).
+
     Args:
         who: `customer`, `desk`, `agent:<id>`, or `processor:<name>`.
         what: dotted verb, e.g. `request.opened`.
         details: codes, counts and dates only.
     """
+    values = {
+        "at": desk.now().astimezone(UTC),
+        "who": who,
+        "what": what,
+        "reference": reference,
+        "why": why,
+        "details": json.dumps(details or {}),
+    }
+    before_commit(conn, partial(_append, chain_of(desk), values))
+
+
+def _append(chain: Chain, values: Mapping[str, Any], conn: sa.Connection) -> None:
+    if conn.dialect.name == "postgresql":  # on SQLite a transaction that writes is alone anyhow
+        conn.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
+    head = conn.execute(sa.select(a.seq, a.hash).order_by(a.seq.desc()).limit(1)).first()
+    seq, before = (head.seq + 1, head.hash) if head else (1, chain.start)
+    if not before:
+        before = _adopt(chain, conn)
+    commitment = chain.commitment(SimpleNamespace(seq=seq, **values))
     conn.execute(
         audit.insert().values(
-            at=desk.now(), who=who, what=what, reference=reference, why=why, details=json.dumps(details or {})
+            seq=seq, **values, prev_hash=before, commitment=commitment, hash=chain.link(before, commitment)
         )
     )
+
+
+def _adopt(chain: Chain, conn: sa.Connection) -> str:
+    """Link the rows of a time before the chain; returns the last hash.
+
+    Once there is a chain, a row without a hash is a forgery: it is left as it is, for `verify` to find.
+    """
+    if conn.execute(sa.select(a.seq).where(a.hash != "").limit(1)).first():
+        return ""
+    before, seq = chain.start, 0
+    for row in conn.execute(sa.select(audit).order_by(a.seq)).all():
+        seq, commitment = row.seq, chain.commitment(row)
+        hash_ = chain.link(before, commitment)
+        conn.execute(audit.update().where(a.seq == seq).values(prev_hash=before, commitment=commitment, hash=hash_))
+        before = hash_
+    return before
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Args:
+    seq: the first row that is not as it was written.
+    problem: what is wrong with it.
+    """
+
+    seq: int
+    problem: str
+
+    def __str__(self) -> str:
+        return f"row {self.seq}: {self.problem}"
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A line of the anchor: what the head of the chain was at a moment."""
+
+    seq: int
+    hash: str
+    digest: str
+    at: str
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.hash} {self.digest} {self.at}"
+
+
+def stream(conn: sa.Connection, after: int = 0) -> Iterator[sa.Row[Any]]:
+    """The rows after a number, in order, without holding them all."""
+    query = sa.select(audit).where(a.seq > after).order_by(a.seq)
+    yield from conn.execute(query.execution_options(yield_per=2000))
+
+
+def verify(desk: Desk, anchors: Sequence[Anchor]) -> tuple[int, Fault | None]:
+    """Check every row against its commitment, the chain, and the anchor.
+
+    Returns:
+        how many rows were good, and the first fault.
+    """
+    chain = chain_of(desk)
+    anchored: dict[int, list[Anchor]] = {}
+    for one in anchors:
+        anchored.setdefault(one.seq, []).append(one)
+    before, digest, good, last = chain.start, START, 0, 0
+    with desk.db.read() as conn:
+        for row in stream(conn, after=-(2**31)):
+            if problem := _problem(chain, row, last, before):
+                return good, Fault(row.seq, problem)
+            before, last, good, digest = row.hash, row.seq, good + 1, fold(digest, row.commitment)
+            for one in anchored.get(row.seq, ()):
+                if (one.hash, one.digest) != (before, digest):
+                    return good - 1, Fault(row.seq, f"is not the row that was anchored on {one.at}")
+    if beyond := [one for seq, lines in anchored.items() if seq > last for one in lines]:
+        cut = max(beyond, key=lambda one: one.seq)
+        return good, Fault(last + 1, f"is missing, and all after it: row {cut.seq} was anchored on {cut.at}")
+    return good, None
+
+
+def _problem(chain: Chain, row: sa.Row[Any], last: int, before: str) -> str:
+    if row.seq != last + 1:
+        return f"follows row {last}: rows are missing" if row.seq > last else "stands before the first row"
+    if row.prev_hash != before:
+        return "does not follow the row before it (deleted, inserted, reordered or cut)"
+    if row.commitment != chain.commitment(row):
+        return "is not what was written"
+    if row.hash != chain.link(before, row.commitment):
+        return "has a hash that was made without the key"
+    return ""
+
+
+def prove(desk: Desk, reference: str, anchors: Sequence[Anchor]) -> dict[str, Any]:
+    """Everything that shows a stranger who has a copy of the anchor what was recorded of a request, and only that.
+
+    Returns:
+        JSON-able: segments, each with the rows and salts, and the commitments from one anchored line to the next.
+        Rows that no line covers yet are counted in `not_anchored`.
+    """
+    chain, segments, open_rows = chain_of(desk), [], 0
+    with desk.db.read() as conn:
+        rows = conn.execute(sa.select(audit).where(a.reference == reference).order_by(a.seq)).all()
+        lines = [Anchor(0, "", START, ""), *_present(conn, anchors)]
+        for start, end in pairwise(lines):
+            within = [row for row in rows if start.seq < row.seq <= end.seq]
+            if not within:
+                continue
+            between = sa.select(a.commitment).where(a.seq > start.seq, a.seq <= end.seq).order_by(a.seq)
+            shown = [
+                {**dict(zip(COLUMNS, content(row), strict=True)), "salt": chain.salt(row.seq).hex()} for row in within
+            ]
+            segments.append(
+                {
+                    "after": {"seq": start.seq, "digest": start.digest},
+                    "commitments": list(conn.execute(between).scalars()),
+                    "anchor": str(end),
+                    "rows": shown,
+                }
+            )
+        open_rows = sum(row.seq > lines[-1].seq for row in rows)
+    return {"reference": reference, "segments": segments, "not_anchored": open_rows}
+
+
+def _present(conn: sa.Connection, anchors: Sequence[Anchor]) -> list[Anchor]:
+    """The lines that speak of the chain as it is, each row once, in order."""
+    by_seq = {one.seq: one for one in anchors}
+    hashes: dict[int, str] = {}
+    numbers = sorted(by_seq)
+    for i in range(0, len(numbers), 500):
+        found = conn.execute(sa.select(a.seq, a.hash).where(a.seq.in_(numbers[i : i + 500])))
+        hashes |= {row.seq: row.hash for row in found}
+    good = {one.seq: one for one in anchors if hashes.get(one.seq) == one.hash}
+    return [good[seq] for seq in sorted(good)]

@@ -65,6 +65,12 @@ def respond(desk: Desk, conn: sa.Connection, key_id: str, url: str, text: str, k
     _put(desk, conn, f"respond:{key}"[:80], "respond", "slack", key_id, {"url": url, "text": text}, key, None)
 
 
+def is_new(desk: Desk, key: str) -> bool:
+    """Has nothing been written under this key yet?"""
+    with desk.db.read() as conn:
+        return conn.execute(sa.select(outgoing.c.id).where(outgoing.c.key == key)).first() is None
+
+
 def _put(
     desk: Desk,
     conn: sa.Connection,

@@ -11,7 +11,7 @@ import structlog
 from dbos import DBOS, DBOSConfig
 from dbos import DBOSPortableJSONSerializer as PortableJSON
 
-from dsr import outgoing, receipts, sweep
+from dsr import anchor, outgoing, receipts, sweep
 from dsr.desk import Desk
 from dsr.errors import VendorError
 from dsr.settings import Settings
@@ -113,6 +113,14 @@ def run_forever(worker: Worker) -> None:
             daily(worker)
         time.sleep(SWEEP_EVERY)
         sweep.once(worker.desk)
+        _anchor(worker.desk)
+
+
+def _anchor(desk: Desk) -> None:
+    try:
+        anchor.drop(desk)
+    except OSError as error:  # a full disk must not end the worker; the next sweep tries again
+        log.error("the audit could not be anchored", problem=error.strerror)
 
 
 def daily(worker: Worker) -> None:
@@ -123,6 +131,8 @@ def daily(worker: Worker) -> None:
         except VendorError as error:
             log.warning("daily work failed", processor=name, problem=error.what)
     sweep.purge(worker.desk)
+    _anchor(worker.desk)
+    anchor.post(worker.desk)
     before = (worker.desk.now() - RETENTION).isoformat()
     ended = DBOS.list_workflows(
         status=["SUCCESS", "ERROR"], completed_before=before, limit=10_000, load_input=False, load_output=False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,11 @@ class Database:
     def write(self) -> Iterator[sa.Connection]:
         """A transaction that commits at the end of the block and rolls back on an error."""
         with self.engine.begin() as conn:
+            last: list[Callable[[sa.Connection], None]] = []
+            conn.execution_options(before_commit=last)
             yield conn
+            for act in last:
+                act(conn)
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -62,3 +66,8 @@ class Database:
     @property
     def sqlite(self) -> bool:
         return self.engine.dialect.name == "sqlite"
+
+
+def before_commit(conn: sa.Connection, act: Callable[[sa.Connection], None]) -> None:
+    """Do something as the last thing in the transaction of a `write` block; an error rolls everything back."""
+    conn.get_execution_options()["before_commit"].append(act)

@@ -104,6 +104,8 @@ def test_the_export_has_contents_rows_and_suppressions(processor: MicrosoftProce
     assert f"email\n{MARIA}\n" in contents.values(), "the older version"
     assert contents["blobs/uploads/2026/09/01-a7.csv"] == "uploaded\n"
     assert len(contents) == 7
+    assert all(row["metadata"] == {"email": MARIA} for row in rows["blobs.json"])
+    assert {"account": "acc-maria"} in [row["tags"] for row in rows["blobs.json"]]
     assert {name: len(found) for name, found in rows.items()} == {
         "blobs.json": 7,
         "logs.json": 6,

@@ -227,3 +227,8 @@ def test_the_twin_holds_the_seeded_people(world: Served) -> None:
     assert len([c for c in state["conversations"] if c["visitor"]["email"] == MARIA]) == 4
     assert [t["requester"]["email"] for t in state["tickets"]] == [MARIA]
     assert len(state["contacts"]) == 5
+
+
+def test_a_person_deletes_in_the_dashboard(world: Served) -> None:
+    assert world._control("POST", "tawkto", "delete", {"email": MARIA}) == {"deleted": 6}
+    assert f'"{MARIA}"' not in json.dumps(world.state("tawkto"))

@@ -37,6 +37,8 @@ class Blob:
     days_left: str = ""
     size: int = 0
     etag: str = ""
+    metadata: dict[str, str] = field(default_factory=dict, compare=False, hash=False)
+    tags: dict[str, str] = field(default_factory=dict, compare=False, hash=False)
     properties: dict[str, str] = field(default_factory=dict, compare=False, hash=False)
 
     @property
@@ -180,6 +182,8 @@ def _blob(container: str, found: ElementTree.Element) -> Blob:
         days_left=properties.get("RemainingRetentionDays", ""),
         size=int(properties.get("Content-Length") or 0),
         etag=properties.get("Etag", ""),
+        metadata={m.tag: m.text or "" for m in found.iterfind("Metadata/*")},
+        tags={_child(tag, "Key"): _child(tag, "Value") for tag in found.iterfind("Tags/TagSet/Tag")},
         properties=properties,
     )
 

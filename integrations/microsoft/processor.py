@@ -182,5 +182,7 @@ def _row(blob: Blob) -> Mapping[str, object]:
         "name": blob.name,
         "version": blob.version,
         "snapshot": blob.snapshot,
+        "metadata": blob.metadata,
+        "tags": blob.tags,
         **blob.properties,
     }

@@ -64,14 +64,17 @@ class MicrosoftTwin(Twin):
         self.account.permanent = True
         for person in people:
             folder = f"{person.account_id}/"
-            self.account.add("customers", f"{folder}list.csv", f"email\n{person.email}\n", versioned=True)
+            of: Object = {"metadata": {"email": person.email}}
+            self.account.add("customers", f"{folder}list.csv", f"email\n{person.email}\n", versioned=True, **of)
             self._row("AppRequests", UserAuthenticatedId=person.account_id, Name="POST /lists")
             if person.email != RICHLY:
                 continue
-            self.account.add("customers", f"{folder}list.csv", f"email\n{person.email}\nlater\n", versioned=True)
+            self.account.add("customers", f"{folder}list.csv", f"email\n{person.email}\nlater\n", versioned=True, **of)
             for n in range(3):
-                self.account.add("customers", f"{folder}reports/report {n}.csv", f"n,valid\n{n},yes\n", versioned=True)
-            tagged = self.account.add("uploads", "2026/09/01-a7.csv", "uploaded\n", tags={"account": person.account_id})
+                report = f"{folder}reports/report {n}.csv"
+                self.account.add("customers", report, f"n,valid\n{n},yes\n", versioned=True, **of)
+            tags = {"account": person.account_id}
+            tagged = self.account.add("uploads", "2026/09/01-a7.csv", "uploaded\n", tags=tags, **of)
             self.account.put({**tagged, "id": self.new_id("blob"), "snapshot": "2026-09-02T00:00:00.0000000Z"})
             for n in range(4):
                 self._row("AppRequests", UserAuthenticatedId=person.account_id, Name=f"GET /reports/{n}")
@@ -79,6 +82,7 @@ class MicrosoftTwin(Twin):
 
     def state(self) -> dict[str, Any]:
         self._finish()
+        self.account.expire()
         return {
             "blobs": list(self.records["blobs"].values()),
             "rows": list(self.records["rows"].values()),
@@ -235,7 +239,7 @@ class MicrosoftTwin(Twin):
             (condition,) = operation["filters"]
             for row in self._rows(operation["table"], condition["column"], condition["value"]):
                 del self.records["rows"][row["id"]]
-            self.records["operations"][id] = {**operation, "status": "completed"}
+            self.records["operations"][id] = {"id": id, "table": operation["table"], "status": "completed"}
 
 
 def _table(rows: list[Object]) -> Object:

@@ -58,6 +58,7 @@ class Account:
                 "etag": f'"{uuid.uuid4().hex[:12]}"',
                 "content": text,
                 "tags": {},
+                "metadata": {},
                 **more,
             }
         )
@@ -78,12 +79,12 @@ class Account:
             if "x-ms-version" not in request.headers:
                 return failed(400, "MissingRequiredHeader")
             with self.twin.records.lock:
-                self._expire()
+                self.expire()
                 return act(**ids)
 
         return view
 
-    def _expire(self) -> None:
+    def expire(self) -> None:
         limit = time.time() - RETENTION_DAYS * self.twin.world.day
         for blob in [b for b in self.blobs.values() if b["deleted_at"] and b["deleted_at"] < limit]:
             del self.blobs[blob["id"]]
@@ -126,6 +127,9 @@ class Account:
             f"<Properties><Content-Length>{size}</Content-Length><Content-Type>text/csv</Content-Type>"
             f"<Etag>{escape(blob['etag'])}</Etag>{retention}</Properties>"
         )
+        parts.append(f"<Metadata>{''.join(f'<{k}>{escape(v)}</{k}>' for k, v in blob['metadata'].items())}</Metadata>")
+        tags = "".join(f"<Tag><Key>{escape(k)}</Key><Value>{escape(v)}</Value></Tag>" for k, v in blob["tags"].items())
+        parts.append(f"<Tags><TagSet>{tags}</TagSet></Tags>")
         return f"<Blob>{''.join(parts)}</Blob>"
 
     def _page(self, rows: list[str]) -> Response:

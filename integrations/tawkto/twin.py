@@ -1,4 +1,5 @@
-"""A local stand-in of tawk.to: chats, tickets, contacts, signed webhooks. It has no API, because we have none there.
+"""A local stand-in of tawk.to: chats, tickets, contacts, signed webhooks. It has no API, because we have none there;
+`_twin/delete` is what a person does in the dashboard.
 
 As at tawk.to the first message of a chat is sent as `chat:start`; later ones are sent with the transcript when the chat
 has ended. Here the chat ends after every later message that is to be delivered.
@@ -15,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from flask import Blueprint
+from flask import Blueprint, Response, jsonify, request
 
 from integrations.twin import Person, Twin
 
@@ -39,7 +40,20 @@ class TawktoTwin(Twin):
     variables: ClassVar[Mapping[str, str]] = {"TAWKTO_WEBHOOK_SECRET": "{secret}"}
 
     def routes(self, api: Blueprint) -> None:
-        """None: the REST API is given on request, and no call of it that is known concerns one person."""
+        """No API: it is given on request, and no call of it that is known concerns one person."""
+        api.add_url_rule("/_twin/delete", "delete", self._delete, methods=["POST"])
+
+    def _delete(self) -> Response:
+        """A person deletes everything of one address in the dashboard."""
+        email, gone = str(request.get_json(force=True).get("email") or "").lower(), 0
+        with self.records.lock:
+            for kind, holder in (("conversations", "visitor"), ("tickets", "requester"), ("contacts", "")):
+                for id, record in list(self.records[kind].items()):
+                    who = record[holder] if holder else record
+                    if email and (who["email"] or "").lower() == email:
+                        del self.records[kind][id]
+                        gone += 1
+        return jsonify({"deleted": gone})
 
     def seed(self, people: Iterable[Person]) -> None:
         now = time.time()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 
 from dsr import addresses, audit, identity, links, outgoing, requests, suppression
 from dsr.desk import Desk
-from dsr.errors import RequestError, TransitionNotAllowed, UnsupportedRequest
+from dsr.errors import NotVerified, RequestError, TransitionNotAllowed, UnsupportedRequest
 from dsr.letters import catalogue, mails
 from dsr.model import WITHOUT_PROOF, ConversationRef, Reply, RequestStatus, Right
 from dsr.store.tables import conversations, receipts
@@ -18,7 +19,7 @@ from dsr.store.tables import requests as requests_table
 
 S = RequestStatus
 
-NEEDS_AGENT = frozenset({Right.AGE_REPORT, Right.RECTIFICATION})
+NEEDS_AGENT = frozenset({Right.AGE_REPORT, Right.RECTIFICATION})  # a person decides what is done
 _SUPPRESSION_KIND = {
     Right.UNSUBSCRIBE: suppression.MARKETING,
     Right.OBJECTION: suppression.OBJECTION,
@@ -95,7 +96,7 @@ def verified(
             why=f"identity proved by {by}",
             start_at=start,
             after_reference=after or None,
-            wake_at=start,
+            wake_at=start or now,  # the sweep looks now and then after one that waits for its export
             **proof,
         )
         if start:
@@ -156,7 +157,7 @@ def open_by_agent(desk: Desk, conn: sa.Connection, agent: str, address: str, rig
     if not address:
         raise RequestError("that is not an e-mail address that we can use")
     who, now = f"agent:{agent}", desk.now()
-    if right in WITHOUT_PROOF or right in NEEDS_AGENT:
+    if right in WITHOUT_PROOF:
         return open_without_proof(desk, conn, right, address, received_at=now, channel="agent", opened_by=who)
     reference = requests.open_request(
         desk, conn, right, address, received_at=now, channel="agent", status=S.IDENTITY_PENDING, opened_by=who
@@ -222,9 +223,42 @@ def approve(desk: Desk, conn: sa.Connection, agent: str, reference: str) -> str:
         raise TransitionNotAllowed("the person is not proved yet; approval cannot replace proof (GDPR Art. 12(6))")
     if request.status is not S.WAITING_FOR_AGENT:
         raise TransitionNotAllowed(f"nothing waits for an agent here ({request.status})")
+    if request.right is Right.RECTIFICATION:
+        raise TransitionNotAllowed("say what is to be corrected: flask dsr rectify (values do not belong into Slack)")
     requests.move(desk, conn, reference, S.IN_PROGRESS, who=who, why="approved", approved_by=who, wake_at=desk.now())
     desk.tasks.advance(conn, reference)
     return "approved; it is being carried out"
+
+
+def rectify(desk: Desk, conn: sa.Connection, agent: str, reference: str, changes: Mapping[str, str]) -> None:
+    """An agent enters what is to be corrected, as the person has told; it is carried out at every processor.
+
+    Args:
+        changes: field (`name`, `email`, `phone`, `company`, `address`…) -> new value.
+
+    Raises:
+        TransitionNotAllowed: no rectification, or it does not wait for an agent.
+        NotVerified: the person is not proved.
+    """
+    request = requests.get(desk, conn, reference, lock=True)
+    if request.right is not Right.RECTIFICATION or request.status is not S.WAITING_FOR_AGENT:
+        raise TransitionNotAllowed("only a rectification that waits for an agent can be given changes")
+    if not request.verified:
+        raise NotVerified("the person is not proved; somebody else's data must not be changed (GDPR Art. 12(6))")
+    details = desk.vault.seal(conn, request.row.key_id, {**request.details, "changes": dict(changes)})
+    who = f"agent:{agent}"
+    requests.move(
+        desk,
+        conn,
+        reference,
+        S.IN_PROGRESS,
+        who=who,
+        why=f"changes entered: {', '.join(sorted(changes))}",
+        details_enc=details,
+        approved_by=who,
+        wake_at=desk.now(),
+    )
+    desk.tasks.advance(conn, reference)
 
 
 def withdraw(desk: Desk, conn: sa.Connection, who: str, reference: str, why: str) -> None:

@@ -171,6 +171,8 @@ def turn(state: State, event: Said | CodeChecked) -> Turn:
 def _said(state: State, said: Said) -> Turn:
     detection, signals = said.detection, said.detection.signals
     rights = _rights(detection)
+    if "rectification" in signals and rights == (Right.EXPORT,):
+        rights = (Right.RECTIFICATION,)  # "correct the data you hold" sounds like "send the data you hold"
     if state.stage == "code":
         if codes := find_codes(said.text):
             return state, [CheckCode(tuple(codes))]
@@ -197,9 +199,7 @@ def _said(state: State, said: Said) -> Turn:
             Say(f"ask_{detection.unsure[0]}")
         ]
     if "rectification" in signals:
-        return _keep(state, stage="idle"), [
-            Open(Right.RECTIFICATION, said.address, said.at, "opened_rectification", _why(detection))
-        ]
+        return _asked(state, said, (Right.RECTIFICATION,))
     if "human" in signals and (state.stage != "idle" or state.references):
         waiting = _waiting(state)
         return state, [HandOver("the customer asks for a person", waiting[0] if waiting else None), Say("handed_over")]

@@ -35,8 +35,10 @@ def ready(desk: Desk, reference: str) -> SubjectRequest | None:
             return None
         if request.status is S.COOLING_OFF:
             start = request.row.start_at
-            if start is None:
-                return None  # waits for its export
+            if start is None:  # waits for its export; should that have ended without a package, it waits no longer
+                if requests.get(desk, conn, request.row.after_reference).status not in requests.OPEN:
+                    _start_what_waited(desk, conn, request.row.after_reference)
+                return None
             if start > now:
                 desk.tasks.advance(conn, reference, delay=(start - now).total_seconds() + 0.05)
                 return None

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from dsr.errors import ConfigurationError
 from dsr.policy import Policy
 from integrations import (
+    atlassian,
     baremetrics,
+    dropbox,
     google,
     hotjar,
     hubspot,
@@ -17,10 +19,13 @@ from integrations import (
     mailgun,
     maxmind,
     meta,
+    microsoft,
     own_database,
     paddle,
     sentry,
     slack,
+    smartsupp,
+    tawkto,
     zendesk,
 )
 from integrations.channel import Channel
@@ -45,6 +50,11 @@ VENDORS: tuple[Vendor, ...] = (
     google.VENDOR,
     meta.VENDOR,
     sentry.VENDOR,
+    atlassian.VENDOR,
+    dropbox.VENDOR,
+    tawkto.VENDOR,
+    smartsupp.VENDOR,
+    microsoft.VENDOR,
 )
 
 

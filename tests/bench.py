@@ -242,7 +242,8 @@ def detection() -> dict[str, float]:
         "print(json.dumps({'detect_p50_ms': statistics.median(t), 'detect_p99_ms': t[int(len(t) * .99)],\n"
         "                  'detect_100kb_ms': big, 'detect_memory_mb': mb}))\n"
     )
-    ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    env = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
     found: dict[str, float] = json.loads(ran.stdout)
     return found
 

@@ -58,7 +58,7 @@ class Servers:
             self.running[name] = subprocess.Popen(
                 [str(part) for part in commands[name]],
                 cwd=ROOT,
-                env={**os.environ, **self.env},
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", **self.env},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

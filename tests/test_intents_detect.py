@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -191,11 +190,9 @@ def test_detection_opens_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
         "\n" * 100_000,
     ],
 )
-def test_a_paste_of_100_kilobytes_is_answered_quickly(paste: str) -> None:
-    detect("warm up")
-    start = time.perf_counter()
-    detect(paste)
-    assert time.perf_counter() - start < 0.5  # the bench measures the bar of 200 ms on an idle core
+def test_a_paste_of_100_kilobytes_is_answered(paste: str) -> None:
+    """That it is answered quickly, too, is measured by the bench."""
+    assert set(detect(paste).scores) == set(INTENTS)
 
 
 def test_cleaning_tells_new_text_quoted_text_and_language() -> None:

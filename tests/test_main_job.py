@@ -28,6 +28,10 @@ RESIDUE = {
     "hubspot": ("optouts",),
     "sentry": ("jobs",),
     "slack": ("users",),
+    # Tasks for a person, by the table of issue and vendors: Jira's change history, and the two chats without deletion.
+    "atlassian": ("issues",),
+    "tawkto": ("contacts", "conversations", "tickets"),
+    "smartsupp": ("contacts", "conversations"),
 }
 
 
@@ -127,6 +131,19 @@ def test_an_age_report_tags_the_account_and_waits_for_an_agent_who_may_hold_it(h
     assert status(house, reference) == "waiting_for_agent"
     house.command(f"approve {reference}")
     house.wait(lambda: account()["restricted"] in (True, 1), "the hold")
+
+
+def test_a_rectification_waits_for_proof_and_an_agent_and_reaches_the_processors(house: House) -> None:
+    person = house.person("intercom", "own_database")
+    conversation = house.say("intercom", "My name is spelled wrong in my account, please correct it.", person.email)
+    house.say("intercom", house.code(person.email), person.email, conversation)
+    reference = house.reference(house.hear("intercom", conversation, 2))
+    assert status(house, reference) == "waiting_for_agent"
+    run = house.app.test_cli_runner().invoke
+    assert "Not done" in house.command(f"approve {reference}")
+    assert run(args=["dsr", "rectify", reference, "name=Maria Corrected"]).exit_code == 0
+    account = lambda: next(r for r in house.state("own_database")["accounts"] if r["email"] == person.email)  # noqa: E731
+    house.wait(lambda: account()["full_name"] == "Maria Corrected", "the correction")
 
 
 def test_marias_erasure_leaves_only_named_residue(house: House) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hmac
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from flask import Blueprint, Response, jsonify, request
@@ -32,6 +32,13 @@ class AtlassianTwin(Twin):
     """State: `users` (with `id` and `email`), `issues` with everything below them, and Confluence's kinds."""
 
     name: ClassVar[str] = "atlassian"
+    variables: ClassVar[Mapping[str, str]] = {
+        "ATLASSIAN_ADMIN_API_URL": "{twin}",
+        "ATLASSIAN_API_URL": "{twin}",
+        "ATLASSIAN_SITE": "intellimails",
+        "ATLASSIAN_EMAIL": "desk@intellimails.com",
+        "ATLASSIAN_API_TOKEN": "{secret}",
+    }
 
     def seed(self, people: Iterable[Person]) -> None:
         twin_seed.seed(self, people)

@@ -11,7 +11,7 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from flask import Blueprint, Response, jsonify, request
@@ -32,6 +32,12 @@ class DropboxTwin(Twin):
     """
 
     name: ClassVar[str] = "dropbox"
+    variables: ClassVar[Mapping[str, str]] = {
+        "DROPBOX_API_URL": "{twin}",
+        "DROPBOX_APP_KEY": "{secret}",
+        "DROPBOX_APP_SECRET": "{secret}",
+        "DROPBOX_REFRESH_TOKEN": "{secret}",
+    }
     kind = "business"
 
     def seed(self, people: Iterable[Person]) -> None:

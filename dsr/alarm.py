@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+import sqlalchemy as sa
 import structlog
 
 from dsr import outgoing
@@ -13,7 +14,7 @@ from dsr.model import Mail
 log = structlog.get_logger()
 
 
-def sound(desk: Desk, text: str, cause: str, reference: str | None = None) -> bool:
+def sound(desk: Desk, conn: sa.Connection, text: str, cause: str, reference: str | None = None) -> bool:
     """Tell the DPO and the agents, once for each cause.
 
     Args:
@@ -24,13 +25,12 @@ def sound(desk: Desk, text: str, cause: str, reference: str | None = None) -> bo
         False if this alarm had been sounded before.
     """
     key = f"alarm:{cause}"
-    if not outgoing.is_new(desk, f"{key}:mail"):
+    if not outgoing.is_new(conn, f"{key}:mail"):
         return False
     log.error("alarm", text=text, reference=reference)
-    with desk.db.write() as conn:
-        key_id = desk.vault.new_key(conn)
-        outgoing.tell_agents(desk, conn, key_id, f":rotating_light: {text}", key, reference)
-        subject = f"Privacy Desk: alarm{f' ({reference})' if reference else ''}"
-        mail = Mail(desk.policy.dpo.email, subject, text, f"<p>{escape(text)}</p>", "alarm")
-        outgoing.mail(desk, conn, key_id, mail, f"{key}:mail", reference)
+    key_id = desk.vault.new_key(conn)
+    outgoing.tell_agents(desk, conn, key_id, f":rotating_light: {text}", key, reference)
+    subject = f"Privacy Desk: alarm{f' ({reference})' if reference else ''}"
+    mail = Mail(desk.policy.dpo.email, subject, text, f"<p>{escape(text)}</p>", "alarm")
+    outgoing.mail(desk, conn, key_id, mail, f"{key}:mail", reference)
     return True

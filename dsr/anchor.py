@@ -77,7 +77,8 @@ def drop(desk: Desk) -> bool:
             f"The audit is not what was anchored: row {known.seq} of {known.at} is gone or changed. Either a back-up "
             "was restored or somebody has altered the audit; `flask audit verify` names the first bad row."
         )
-        alarm.sound(desk, text, f"audit:{known.seq}:{known.hash[:16]}")
+        with desk.db.write() as conn:
+            alarm.sound(desk, conn, text, f"audit:{known.seq}:{known.hash[:16]}")
     if news:
         _write(file, Anchor(seq, hash_, digest, desk.now().isoformat()))
     return sound
@@ -98,7 +99,6 @@ def _write(file: Path, line: Anchor) -> None:
 def post(desk: Desk) -> None:
     """The last line to the agents' channel, once a day."""
     line, key = last(path(desk.settings)), f"anchor:{desk.now().date().isoformat()}"
-    if line is None or not outgoing.is_new(desk, key):
-        return
     with desk.db.write() as conn:
-        outgoing.tell_agents(desk, conn, desk.vault.new_key(conn), f"audit anchor: `{line}`", key, None)
+        if line is not None and outgoing.is_new(conn, key):
+            outgoing.tell_agents(desk, conn, desk.vault.new_key(conn), f"audit anchor: `{line}`", key, None)

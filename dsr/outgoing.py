@@ -65,10 +65,9 @@ def respond(desk: Desk, conn: sa.Connection, key_id: str, url: str, text: str, k
     _put(desk, conn, f"respond:{key}"[:80], "respond", "slack", key_id, {"url": url, "text": text}, key, None)
 
 
-def is_new(desk: Desk, key: str) -> bool:
+def is_new(conn: sa.Connection, key: str) -> bool:
     """Has nothing been written under this key yet?"""
-    with desk.db.read() as conn:
-        return conn.execute(sa.select(outgoing.c.id).where(outgoing.c.key == key)).first() is None
+    return conn.execute(sa.select(outgoing.c.id).where(outgoing.c.key == key)).first() is None
 
 
 def _put(
@@ -82,7 +81,7 @@ def _put(
     key: str,
     reference: str | None,
 ) -> None:
-    if conn.execute(sa.select(outgoing.c.id).where(outgoing.c.key == key)).first():
+    if not is_new(conn, key):
         return  # the cause is handled a second time
     now = desk.now()
     conn.execute(

@@ -18,7 +18,7 @@ from dsr.settings import Settings
 from dsr.store.tables import workers
 from dsr.tasks import APPLICATION, MESSAGES, REQUESTS
 from intents import detect
-from workflows import message, request, sending
+from workflows import message, request, returned, sending
 from workflows.context import Worker
 
 log = structlog.get_logger()
@@ -131,6 +131,7 @@ def daily(worker: Worker) -> None:
         except VendorError as error:
             log.warning("daily work failed", processor=name, problem=error.what)
     sweep.purge(worker.desk)
+    returned.daily(worker)
     _anchor(worker.desk)
     anchor.post(worker.desk)
     before = (worker.desk.now() - RETENTION).isoformat()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 import sqlalchemy as sa
 
-from dsr import agents, commands, turns
+from dsr import addresses, agents, alarm, commands, ledger, turns
 from dsr.errors import NotFound, VendorRefused
 from dsr.inbox import load
-from dsr.model import AgentCommand, InboundMessage, Right, SuppressionReported
+from dsr.model import AgentCommand, ContactChanged, InboundMessage, Right, SuppressionReported
 from dsr.store.tables import messages
+from workflows import returned
 from workflows.context import Worker
 
 
@@ -30,9 +32,10 @@ def handle(worker: Worker, message_id: int) -> None:
     if conversation_id:
         turns.take_turns(desk, conversation_id, lambda message: _complete(worker, message))
         return
-    if isinstance(event, SuppressionReported) and event.identity and not event.address:
+    if isinstance(event, SuppressionReported | ContactChanged) and event.identity and not event.address:
         channel = worker.connections.channels[row.channel]
         event = replace(event, address=channel.address_of(event.identity))
+    sure = returned.still_held(worker, event) if isinstance(event, ContactChanged) else None
     with desk.db.write() as conn:
         mine = conn.execute(
             messages.update()
@@ -54,6 +57,17 @@ def handle(worker: Worker, message_id: int) -> None:
                 why=f"reported by {event.vendor}",
                 opened_by=f"processor:{event.vendor}",
             )
+        elif isinstance(event, ContactChanged) and sure is not None:
+            _erase_again(worker, conn, event, row.received_at, sure)
+
+
+def _erase_again(worker: Worker, conn: sa.Connection, event: ContactChanged, received_at: datetime, sure: bool) -> None:
+    desk, address = worker.desk, addresses.normalise(event.address)
+    reference = ledger.erase_again(desk, conn, address, event.vendor, received_at=received_at, sure=sure)
+    if reference:
+        then = "is being erased again" if sure else "has an account again: an agent decides"
+        text = f"{reference}: a person who was erased has come back at {event.vendor} and {then}."
+        alarm.sound(desk, conn, text, f"again:{reference}", reference)
 
 
 def _complete(worker: Worker, message: InboundMessage) -> InboundMessage:

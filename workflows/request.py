@@ -8,8 +8,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
-from dsr import finishing, fulfilment, receipts, requests
+from dsr import finishing, fulfilment, ledger, receipts, requests
 from dsr.errors import VendorError
 from dsr.export import collect
 from dsr.fulfilment import Next, Step
@@ -54,6 +55,8 @@ def advance(worker: Worker, reference: str) -> None:
         if todo.idle:
             _sleep(worker, reference, todo, steps)
             return
+        if any(step.operation is Operation.ERASE for step in todo.run) and not _remembered(worker, request):
+            return
         if todo.farewell:
             finishing.say_farewell(worker.desk, reference)
         if not _act(worker, reference, todo) and not todo.farewell and not _finish(worker, reference, todo, steps):
@@ -75,6 +78,19 @@ def _resolve(worker: Worker, request: SubjectRequest) -> bool:
     if ref and ref.channel in worker.connections.channels and request.verified:
         more = more.plus(worker.connections.channels[ref.channel].identities(ref))
     finishing.keep_identities(desk, request.reference, more)
+    return True
+
+
+def _remembered(worker: Worker, request: SubjectRequest) -> bool:
+    """Before the first destructive call: the ledger knows the person. Without it nothing is erased."""
+    desk = worker.desk
+    try:
+        ledger.remember(desk, request.row.address_hash, request.reference)
+    except SQLAlchemyError as error:
+        log.error("the ledger does not answer; nothing is erased", problem=type(error).__name__)
+        with desk.db.write() as conn:
+            desk.tasks.advance(conn, request.reference, delay=desk.settings.retry_base)
+        return False
     return True
 
 

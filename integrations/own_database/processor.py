@@ -120,6 +120,14 @@ class OwnDatabaseProcessor(Processor):
             until = end.isoformat() if end else until
         return Residue(f"{table.holds} ({count})", f"{record.ground} ({record.article})", until, kept_by_law=True)
 
+    def addresses(self) -> Iterator[str]:
+        """Every account's address, as it is kept, for the look after erased persons."""
+        accounts = self._policy.own_database.accounts
+        query = sa.select(sa.column(accounts.person["email"], sa.String)).select_from(sa.table(accounts.name))
+        with self._connect(reading=True) as conn:
+            rows = conn.execute(query.execution_options(yield_per=BATCH)).scalars()
+            yield from (address for address in rows if address)
+
     # -- acting --------------------------------------------------------------------------------------------------
 
     def export(self, instruction: Instruction) -> Iterator[DataFile]:

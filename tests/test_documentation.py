@@ -170,11 +170,12 @@ def test_the_changelog_has_an_unreleased_section_with_entries() -> None:
 
 
 def test_no_tracked_file_names_a_package_index_or_a_path_of_this_machine() -> None:
-    hosts = ["files.pythonhosted" + ".org", "pypi.org" + "/simple"]
+    index = "pypi" + ".org"
+    hosts = ["files.pythonhosted" + ".org", index]
     configured = [os.environ.get(name, "") for name in ("PIP_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX")]
     for place in (Path("/etc/pip.conf"), Path.home() / ".pip" / "pip.conf", Path.home() / ".config/pip/pip.conf"):
         configured += re.findall(r"https?://\S+", place.read_text()) if place.exists() else []
-    hosts += [host for url in configured if (host := urlsplit(url).hostname) and host not in ("pypi.org", "localhost")]
+    hosts += [host for url in configured if (host := urlsplit(url).hostname) and host != "localhost"]
     wrong = re.compile("|".join([*map(re.escape, hosts), r"(?<![\w.~}-])/(?:work|root|home|tmp)/\w"]))
     found = []
     for name in tracked("*"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import defaultdict
 from collections.abc import Callable
@@ -232,7 +233,12 @@ def _poll(worker: Worker, reference: str, step: Step) -> bool:
         return False
     processor = worker.connections.processors[step.processor]
     asked = Receipt(
-        ReceiptStatus(row.status), step.outcome, note=row.note, handle=row.handle, residue=receipts.residue(row)
+        ReceiptStatus(row.status),
+        step.outcome,
+        counts=json.loads(row.counts),
+        note=row.note,
+        handle=row.handle,
+        residue=receipts.residue(row),
     )
     try:
         receipts.save(worker.desk, reference, step, processor.status(asked))

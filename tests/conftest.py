@@ -1,4 +1,4 @@
-"""Fixtures that several test files share."""
+"""Fixtures and options that several test files share."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.house import House, build
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="play whole products: every attack × right × channel")
 
 
 @pytest.fixture(scope="session")

@@ -8,15 +8,18 @@ not anything is held. The bot is silent when nobody asks for a right.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dsr import addresses
 from dsr.change_of_mind import takes_back
 from dsr.codes import find_codes, wants_code_again
 from dsr.model import RIGHT_OF_INTENT, WITHOUT_PROOF, Right
-from intents import Detection
+
+if TYPE_CHECKING:  # the web process takes no turns: it need not load the detector
+    from intents import Detection
 
 Stage = Literal["idle", "choose", "address", "child_address", "code"]
 
@@ -225,10 +228,24 @@ def _keep(state: State, *, stage: Stage, **changes: Any) -> State:
     return replace(state, stage=stage, asked=(), nudges=0, **changes)
 
 
+# "Do not delete", where a message was read as asking for deletion (attack G24): the words contradict the reading.
+_KEEP_IT = re.compile(
+    r"\b(?:(?<!if you )(?:do not|don'?t|never) (?:delete|erase|remove)|nu (?:mai )?(?:m[aă] )?[sșş]terge"
+    r"|nicht l[oö]schen|ne supprimez pas|no (?:borre|elimine)n?|non cancell\w+|n[aã]o (?:apague|elimine|exclua)m?"
+    r"|niet (?:verwijderen|wissen)|nie usuwa\w+|ne t[oö]r[oö]lj\w*|nemaz\w+|nemojte (?:o?brisati)|radera inte"
+    r"|ta inte bort|slet (?:det |den )?ikke)",
+    re.IGNORECASE,
+)
+
+
 def _asked(state: State, said: Said, rights: Sequence[Right]) -> Turn:
     """Somebody asks for one or more rights."""
     steps: list[Step] = []
     why = _why(said.detection)
+    if Right.ERASURE in rights and _KEEP_IT.search(said.text):
+        rights = [r for r in rights if r is not Right.ERASURE]
+        if not rights:
+            return replace(state, stage="choose", asked=("delete",), received=said.at), [Say("ask_delete")]
     if Right.AGE_REPORT in rights:
         # A report is about somebody else's account unless the child writes; removing that account is the agent's
         # decision, so a `delete` beside it opens nothing in the reporter's name.

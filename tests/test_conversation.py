@@ -123,6 +123,22 @@ def test_a_parent_who_asks_for_removal_too_opens_no_erasure_in_the_parents_name(
     assert not any(isinstance(s, SendCode) for s in steps)
 
 
+def test_do_not_delete_opens_no_erasure_beside_another_right() -> None:
+    _, steps = turn(State(), said("Send me a copy. Do not delete my account.", "export", "delete"))
+    assert steps[0] == SendCode((Right.EXPORT,), MARIA, AT)
+
+
+def test_do_not_delete_read_as_deletion_is_asked_about() -> None:
+    state, steps = turn(State(), said("Please do not delete my account", "delete"))
+    assert keys(steps) == ["ask_delete"]
+    assert turn(state, said("yes", "delete"))[1][0] == SendCode((Right.ERASURE,), MARIA, AT)
+
+
+def test_a_threat_in_case_we_do_not_delete_is_no_contradiction() -> None:
+    _, steps = turn(State(), said("Delete me. If you don't delete my data I complain.", "delete"))
+    assert steps[0] == SendCode((Right.ERASURE,), MARIA, AT)
+
+
 def test_an_unsure_message_gets_one_short_question() -> None:
     state, steps = turn(State(), said("hm, data", unsure=("delete",)))
     assert keys(steps) == ["ask_delete"]

@@ -1,18 +1,26 @@
-"""Bring a database to the present shape: our tables by Alembic, the engine's by DBOS. Safe to run again."""
+"""Bring a database to the present shape: our tables by Alembic, the engine's by DBOS. Safe to run again.
+
+Alembic is imported where it is used: it is slow to load, and a web process needs it only when asked `/readyz`.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from dbos import DBOS
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def config(conn: sa.Connection | None = None) -> Config:
+    """Alembic's configuration, with the connection that `migrations/env.py` works on."""
+    from alembic.config import Config
+
     found = Config()
     found.set_main_option("script_location", str(ROOT / "migrations"))
     found.attributes["connection"] = conn
@@ -21,6 +29,8 @@ def config(conn: sa.Connection | None = None) -> Config:
 
 def upgrade(engine: sa.Engine) -> None:
     """Migrate to the newest revision."""
+    from alembic import command
+
     with engine.begin() as conn:
         command.upgrade(config(conn), "head")
     DBOS.migrate(engine.url.render_as_string(hide_password=False))

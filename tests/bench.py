@@ -14,6 +14,7 @@ import http.client
 import json
 import os
 import re
+import signal
 import sqlite3
 import statistics
 import subprocess
@@ -102,7 +103,7 @@ def bare(port: int) -> Iterator[str]:
     """Yardstick: the same server with the same settings, answering a WSGI callable that does nothing."""
     command = [BIN / "granian", "--interface", "wsgi", "tests.bench:nothing", "--port", port, "--workers", "1"]
     command += ["--blocking-threads", "8", "--log-level", "error"]
-    process = subprocess.Popen([str(c) for c in command], cwd=ROOT)
+    process = subprocess.Popen([str(c) for c in command], cwd=ROOT, start_new_session=True)
     try:
         for _ in range(200):
             try:
@@ -112,7 +113,7 @@ def bare(port: int) -> Iterator[str]:
                 time.sleep(0.05)
         yield f"127.0.0.1:{port}"
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # the server's own workers too
         process.wait()
 
 

@@ -14,7 +14,7 @@ import click
 import sqlalchemy as sa
 from cryptography.fernet import Fernet
 from flask import Flask, current_app
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
 from rich.console import Console
 from rich.table import Table
 
@@ -68,6 +68,7 @@ def db_upgrade() -> None:
 
 
 @click.command("keys")
+@with_appcontext
 @as_json
 def keys(json_: bool) -> None:
     """Print fresh secrets for a new installation; nothing is written."""
@@ -81,6 +82,7 @@ def keys(json_: bool) -> None:
 
 
 @click.command("deadline")
+@with_appcontext
 @click.argument("received")
 @click.option("--country", default=None, help="ISO 3166-1 alpha-2; default: the controller's.")
 @as_json
@@ -106,6 +108,7 @@ def deadline_(received: str, country: str | None, json_: bool) -> None:
 
 
 @click.command("check")
+@with_appcontext
 @click.option("--offline", is_flag=True, help="Do not try the credentials.")
 @as_json
 def check(offline: bool, json_: bool) -> None:
@@ -136,6 +139,7 @@ def check(offline: bool, json_: bool) -> None:
 
 
 @click.command("worker")
+@with_appcontext
 @click.option("--id", "id_", default=None, help="Stable name of this worker; default: the host's name.")
 def worker(id_: str | None) -> None:
     """Run the durable work: turns, requests, replies, mails."""
@@ -149,6 +153,7 @@ def worker(id_: str | None) -> None:
 
 
 @click.command("demo")
+@with_appcontext
 @click.option("--port", default=8000, show_default=True, envvar="PORT")
 @click.option("--reset", is_flag=True, help="Start anew.")
 def demo(port: int, reset: bool) -> None:
@@ -159,6 +164,7 @@ def demo(port: int, reset: bool) -> None:
 
 
 @click.command("replay")
+@with_appcontext
 @click.argument("quarantined", type=int, required=False)
 @as_json
 def replay(quarantined: int | None, json_: bool) -> None:

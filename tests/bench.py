@@ -163,7 +163,7 @@ def _forget_load(folder: Path) -> None:
     db.close()
 
 
-def replies(port: int, twin: Any, count: int = 100) -> dict[str, float]:
+def replies(port: int, twin: Any, count: int = 60) -> dict[str, float]:
     """Milliseconds from the acknowledgement of a message to the desk's reply at the vendor."""
     waits = []
     for n in range(count):
@@ -188,7 +188,7 @@ def _messages(twin: Any, conversation: str) -> list[dict[str, Any]]:
     return next(c["messages"] for c in twin.state()["conversations"] if str(c["id"]) == conversation)
 
 
-def erasures(port: int, twins: dict[str, Any], count: int = 5) -> dict[str, float]:
+def erasures(port: int, twins: dict[str, Any], count: int = 3) -> dict[str, float]:
     """Seconds from the typed code to the certificate mail, all connected processors done and asked again."""
     times = []
     for n in range(count):

@@ -1,5 +1,4 @@
 """The value types of the house: what rooms hand to each other. Nothing here acts.
-
 Words follow the field: data subject, right, operation, processor, receipt, residue (see docs/architecture.md).
 """
 
@@ -11,9 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 
-class Right(StrEnum):
-    """A right of a data subject (GDPR articles 15 to 22, and the policy's own promises)."""
-
+class Right(StrEnum):  # of a data subject: GDPR articles 15 to 22, and the policy's own promises
     UNSUBSCRIBE = "unsubscribe"  # Art. 21(2)-(3): direct marketing
     ERASURE = "erasure"  # Art. 17
     EXPORT = "export"  # Art. 20
@@ -222,10 +219,13 @@ class Receipt:
     handle: str = ""
 
 
-def done(counts: Mapping[str, int] | None = None, **more: object) -> Receipt:
+def done(
+    counts: Mapping[str, int] | None = None, *, identities: tuple[Identity, ...] = (),
+    residue: tuple[Residue, ...] = (), note: str = "", ready_after_days: float = 0
+) -> Receipt:  # fmt: skip
     """A completed receipt: DONE, or PARTIAL when there is residue."""
-    outcome = Outcome.PARTIAL if more.get("residue") else Outcome.DONE
-    return Receipt(ReceiptStatus.COMPLETED, outcome, counts or {}, **more)  # type: ignore[arg-type]  # checked by Receipt
+    outcome = Outcome.PARTIAL if residue else Outcome.DONE
+    return Receipt(ReceiptStatus.COMPLETED, outcome, counts or {}, identities, residue, note, ready_after_days)
 
 
 def no_match(note: str = "") -> Receipt:
@@ -233,9 +233,12 @@ def no_match(note: str = "") -> Receipt:
     return Receipt(ReceiptStatus.COMPLETED, Outcome.NO_MATCH, note=note)
 
 
-def manual(instructions: str, **more: object) -> Receipt:
+def manual(
+    instructions: str, *, counts: Mapping[str, int] | None = None, residue: tuple[Residue, ...] = (),
+    identities: tuple[Identity, ...] = ()
+) -> Receipt:  # fmt: skip
     """A tracked task for a person."""
-    return Receipt(ReceiptStatus.IN_PROGRESS, Outcome.MANUAL, note=instructions, **more)  # type: ignore[arg-type]
+    return Receipt(ReceiptStatus.IN_PROGRESS, Outcome.MANUAL, counts or {}, identities, residue, instructions)
 
 
 @dataclass(frozen=True)
@@ -282,9 +285,7 @@ class WebhookResponse:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class Evidence(StrEnum):
-    """How sure the channel is of the address it hands over."""
-
+class Evidence(StrEnum):  # how sure the channel is of the address it hands over
     NONE = "none"  # no address
     CLAIM = "claim"  # typed by the visitor, or a forgeable header
     SIGNED = "signed"  # the channel vouches for it (signed identity, confirmed workspace address, aligned DKIM)

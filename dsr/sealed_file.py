@@ -22,8 +22,8 @@ from dsr.errors import DsrError
 CHUNK = 65536
 
 
-class SealedWriter(io.RawIOBase):
-    """A write-only, unseekable file; complete only after `close`, and then under its final name.
+class SealedWriter:
+    """A write-only, unseekable file; complete only after `commit`, and then under its final name.
 
     Args:
         key: 32 bytes.
@@ -37,10 +37,8 @@ class SealedWriter(io.RawIOBase):
         self._file.write(self._prefix)
         self._number, self._waiting, self._size = 0, bytearray(), 0
 
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: bytes) -> int:  # type: ignore[override]  # any bytes-like
+    def write(self, data: bytes) -> int:
+        """Take more plain bytes; returns how many."""
         self._waiting += data
         self._size += len(data)
         while len(self._waiting) > CHUNK:
@@ -48,7 +46,14 @@ class SealedWriter(io.RawIOBase):
             del self._waiting[:CHUNK]
         return len(data)
 
+    def flush(self) -> None:
+        """Nothing: a chunk is written when it is full, the rest by `commit`."""
+
+    def close(self) -> None:
+        """Nothing: leaving the block decides between the final name and removal."""
+
     def tell(self) -> int:
+        """Plain bytes so far."""
         return self._size
 
     def commit(self) -> None:

@@ -43,7 +43,8 @@ def take_turns(desk: Desk, conversation_id: str, complete: Complete) -> None:
                 return
             message = load(waiting.kind, desk.vault.open(conn, waiting.key_id, waiting.body_enc))
             state = _state(desk, conn, conversation_id)
-        assert isinstance(message, InboundMessage)  # noqa: S101  # only these belong to a conversation
+        if not isinstance(message, InboundMessage):
+            raise TypeError(f"a {waiting.kind} stands in a conversation; only what a customer wrote belongs there")
         said = _understand(message, state, complete)
         with desk.db.write() as conn:
             mine = conn.execute(

@@ -180,7 +180,7 @@ def replay(quarantined: int | None, json_: bool) -> None:
             json.dumps(shown, indent=2) if json_ else "\n".join(str(s) for s in shown) or "nothing in quarantine"
         )
         return
-    from dsr.model import Delivery
+    from dsr.messages import Delivery
 
     with desk.db.read() as conn:
         row = conn.execute(sa.select(quarantine).where(quarantine.c.id == quarantined)).first()

@@ -12,7 +12,7 @@ from dsr import commands, outgoing, receipts, requests
 from dsr.desk import Desk
 from dsr.errors import RequestError
 from dsr.letters import catalogue
-from dsr.model import AgentCommand
+from dsr.messages import AgentCommand
 from dsr.store.tables import requests as requests_table
 
 HELP = """*Privacy Desk*

@@ -9,7 +9,7 @@ import structlog
 
 from dsr import outgoing
 from dsr.desk import Desk
-from dsr.model import Mail
+from dsr.messages import Mail
 
 log = structlog.get_logger()
 

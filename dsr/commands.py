@@ -13,7 +13,8 @@ from dsr import addresses, audit, identity, links, outgoing, requests, suppressi
 from dsr.desk import Desk
 from dsr.errors import NotVerified, RequestError, TransitionNotAllowed, UnsupportedRequest
 from dsr.letters import catalogue, mails
-from dsr.model import WITHOUT_PROOF, ConversationRef, Reply, RequestStatus, Right
+from dsr.messages import ConversationRef, Reply
+from dsr.model import WITHOUT_PROOF, RequestStatus, Right
 from dsr.store.tables import conversations, receipts
 from dsr.store.tables import requests as requests_table
 

@@ -15,7 +15,8 @@ from dsr.desk import Desk
 from dsr.fulfilment import Farewell, Step
 from dsr.letters import mails
 from dsr.letters.certificate import Certificate, CertificateRow
-from dsr.model import ConversationRef, Identities, Operation, RequestStatus, Right, Verdict
+from dsr.messages import ConversationRef
+from dsr.model import Identities, Operation, RequestStatus, Right, Verdict
 from dsr.requests import SubjectRequest
 from dsr.store.tables import conversations
 from dsr.store.tables import outgoing as outgoing_table

@@ -17,16 +17,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from dsr.desk import Desk
-from dsr.model import (
+from dsr.messages import (
     AgentCommand,
     ContactChanged,
     ConversationRef,
     Evidence,
-    Identity,
     Inbound,
     InboundMessage,
     SuppressionReported,
 )
+from dsr.model import Identity
 from dsr.store.tables import conversations, deliveries, messages, quarantine
 
 KINDS: dict[str, type[Any]] = {

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from dsr.desk import Desk
-from dsr.model import ConversationRef, Mail, Reply
+from dsr.messages import ConversationRef, Mail, Reply
 from dsr.store.tables import outgoing
 
 LEASE = timedelta(seconds=90)  # longer than any one call may take

@@ -15,7 +15,8 @@ from dsr.conversation import CheckCode, Said, Say, State
 from dsr.desk import Desk
 from dsr.inbox import load
 from dsr.letters import catalogue, mails
-from dsr.model import ConversationRef, InboundMessage, Reply, RequestStatus, Right
+from dsr.messages import ConversationRef, InboundMessage, Reply
+from dsr.model import RequestStatus, Right
 from dsr.store.tables import conversations, messages
 from intents import clean, detect
 

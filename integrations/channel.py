@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from dsr.errors import VendorRefused
-from dsr.model import ConversationRef, Delivery, Identity, Inbound, InboundMessage, Reply, WebhookResponse
+from dsr.messages import ConversationRef, Delivery, Inbound, InboundMessage, Reply, WebhookResponse
+from dsr.model import Identity
 
 
 class Channel(ABC):

@@ -25,7 +25,7 @@ from pydantic import SecretStr
 
 from dsr.addresses import normalise
 from dsr.errors import ConfigurationError, CredentialsRejected, VendorError, VendorRefused, VendorUnavailable
-from dsr.model import Mail
+from dsr.messages import Mail
 
 if TYPE_CHECKING:
     from integrations.vendor import VendorSettings

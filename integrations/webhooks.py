@@ -16,7 +16,7 @@ from werkzeug.formparser import FormDataParser
 from dsr import agents, inbox
 from dsr.desk import Desk
 from dsr.errors import DeliveryRejected, PayloadNotUnderstood
-from dsr.model import AgentCommand, Delivery, WebhookResponse
+from dsr.messages import AgentCommand, Delivery, WebhookResponse
 from integrations.channel import Channel
 
 log = structlog.get_logger()

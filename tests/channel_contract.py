@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import pytest
 
 from dsr.errors import DeliveryRejected, PayloadNotUnderstood
-from dsr.model import Delivery, InboundMessage
+from dsr.messages import Delivery, InboundMessage
 from integrations import transport
 from integrations.channel import Channel
 from integrations.vendor import Vendor

@@ -9,15 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dsr.model import (
-    ConversationRef,
-    Delivery,
-    Identities,
-    InboundMessage,
-    Instruction,
-    Operation,
-    Right,
-)
+from dsr.messages import ConversationRef, Delivery, InboundMessage
+from dsr.model import Identities, Instruction, Operation, Right
 from integrations.slack.channel import SlackChannel
 from integrations.slack.settings import SlackSettings
 from integrations.slack.twin import SlackTwin

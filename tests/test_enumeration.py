@@ -17,7 +17,8 @@ import requests
 import sqlalchemy as sa
 
 from dsr import inbox, turns
-from dsr.model import ConversationRef, Evidence, InboundMessage, Right
+from dsr.messages import ConversationRef, Evidence, InboundMessage
+from dsr.model import Right
 from dsr.store import tables
 from tests.house import CODE, REFERENCE, House
 from tests.pages_desk import World, make_world

@@ -15,16 +15,8 @@ from dsr.errors import (
     DeliveryRejected,
     PayloadNotUnderstood,
 )
-from dsr.model import (
-    ContactChanged,
-    Delivery,
-    Identities,
-    Identity,
-    Instruction,
-    Operation,
-    Right,
-    SuppressionReported,
-)
+from dsr.messages import ContactChanged, Delivery, SuppressionReported
+from dsr.model import Identities, Identity, Instruction, Operation, Right
 from integrations.channel import Channel
 from integrations.hubspot import VENDOR
 from integrations.hubspot.events import HubspotEvents, signature

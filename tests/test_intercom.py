@@ -15,15 +15,8 @@ from typing import Any
 import pytest
 
 from dsr.errors import CredentialsRejected, NotFound, VendorAnswerUnexpected, VendorError, VendorRefused
-from dsr.model import (
-    ContactChanged,
-    ConversationRef,
-    Evidence,
-    Identity,
-    InboundMessage,
-    Reply,
-    SuppressionReported,
-)
+from dsr.messages import ContactChanged, ConversationRef, Evidence, InboundMessage, Reply, SuppressionReported
+from dsr.model import Identity
 from integrations.intercom import VENDOR
 from integrations.intercom.channel import IntercomChannel, as_html
 from integrations.intercom.processor import IntercomProcessor

@@ -10,16 +10,8 @@ from typing import Any, ClassVar
 import pytest
 
 from dsr.errors import CredentialsRejected
-from dsr.model import (
-    ConversationRef,
-    Identities,
-    Identity,
-    Instruction,
-    Operation,
-    Outcome,
-    Reply,
-    Right,
-)
+from dsr.messages import ConversationRef, Reply
+from dsr.model import Identities, Identity, Instruction, Operation, Outcome, Right
 from integrations.intercom import VENDOR
 from integrations.intercom.channel import IntercomChannel
 from integrations.intercom.processor import IntercomProcessor

@@ -22,7 +22,8 @@ from sqlalchemy.exc import OperationalError
 from app import create_app
 from dsr import commands, ledger, requests
 from dsr.desk import Desk, utc_now
-from dsr.model import ContactChanged, Identities, RequestStatus, Right
+from dsr.messages import ContactChanged
+from dsr.model import Identities, RequestStatus, Right
 from dsr.store.migrate import upgrade
 from dsr.store.tables import messages, outgoing
 from dsr.store.tables import requests as requests_table

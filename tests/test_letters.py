@@ -17,7 +17,8 @@ from dsr.letters import mails
 from dsr.letters.catalogue import LANGUAGES, PLACEHOLDER, date, moment, phrase, say, texts, word
 from dsr.letters.certificate import Certificate, CertificateRow, to_html, to_json, to_text
 from dsr.letters.mails import Company
-from dsr.model import Mail, Operation, RequestStatus, Residue, Right, Verdict
+from dsr.messages import Mail
+from dsr.model import Operation, RequestStatus, Residue, Right, Verdict
 from intents.replies import answer
 
 CODE = re.compile(r"[0-9A-Z]{4}-[0-9A-Z]{4}")

@@ -22,7 +22,7 @@ from aiosmtpd.smtp import AuthResult
 from pydantic import SecretStr
 
 from dsr.errors import ConfigurationError, CredentialsRejected, VendorError, VendorRefused, VendorUnavailable
-from dsr.model import Mail
+from dsr.messages import Mail
 from integrations import mail as mail_module
 from integrations.mail import SmtpMailer, domain_of, make_mailer, message_id
 from integrations.mailgun.mailer import MailgunMailer

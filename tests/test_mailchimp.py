@@ -16,13 +16,7 @@ from dsr.errors import (
     PayloadNotUnderstood,
     VendorRefused,
 )
-from dsr.model import (
-    ContactChanged,
-    ConversationRef,
-    Delivery,
-    Reply,
-    SuppressionReported,
-)
+from dsr.messages import ContactChanged, ConversationRef, Delivery, Reply, SuppressionReported
 from integrations.channel import Channel
 from integrations.mailchimp import VENDOR
 from integrations.mailchimp.api import subscriber_hash

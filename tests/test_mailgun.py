@@ -18,15 +18,8 @@ from dsr.errors import (
     PayloadNotUnderstood,
     VendorRefused,
 )
-from dsr.model import (
-    ConversationRef,
-    Delivery,
-    Mail,
-    Operation,
-    Reply,
-    Right,
-    SuppressionReported,
-)
+from dsr.messages import ConversationRef, Delivery, Mail, Reply, SuppressionReported
+from dsr.model import Operation, Right
 from integrations.channel import Channel
 from integrations.mail import make_mailer, message_id
 from integrations.mailgun import VENDOR

@@ -15,14 +15,8 @@ from dsr.errors import (
     VendorAnswerUnexpected,
     VendorRefused,
 )
-from dsr.model import (
-    Identities,
-    Mail,
-    Operation,
-    Outcome,
-    Receipt,
-    Right,
-)
+from dsr.messages import Mail
+from dsr.model import Identities, Operation, Outcome, Receipt, Right
 from integrations.mailgun import VENDOR, rows
 from integrations.mailgun.api import Api
 from integrations.mailgun.mailer import MailgunMailer

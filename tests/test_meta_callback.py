@@ -14,7 +14,8 @@ from urllib.parse import urlencode
 import pytest
 
 from dsr.errors import DeliveryRejected, VendorRefused
-from dsr.model import ContactChanged, ConversationRef, Delivery, Identity, Reply
+from dsr.messages import ContactChanged, ConversationRef, Delivery, Reply
+from dsr.model import Identity
 from integrations.channel import Channel
 from integrations.meta import VENDOR
 from integrations.meta.channel import MetaDataDeletion

@@ -18,17 +18,8 @@ from dsr.errors import (
     PayloadNotUnderstood,
     VendorRefused,
 )
-from dsr.model import (
-    ContactChanged,
-    ConversationRef,
-    Delivery,
-    Identities,
-    Identity,
-    Instruction,
-    Operation,
-    Reply,
-    Right,
-)
+from dsr.messages import ContactChanged, ConversationRef, Delivery, Reply
+from dsr.model import Identities, Identity, Instruction, Operation, Right
 from integrations.channel import Channel
 from integrations.paddle import VENDOR
 from integrations.paddle.events import PaddleEvents

@@ -28,13 +28,7 @@ from dsr.errors import (
     VendorRefused,
     VendorUnavailable,
 )
-from dsr.model import (
-    AgentCommand,
-    ConversationRef,
-    Delivery,
-    InboundMessage,
-    Reply,
-)
+from dsr.messages import AgentCommand, ConversationRef, Delivery, InboundMessage, Reply
 from integrations.slack import VENDOR
 from integrations.slack.api import SlackApi
 from integrations.slack.mrkdwn import escape, sections, unescape

@@ -13,14 +13,8 @@ from dsr.errors import (
     VendorError,
     VendorRefused,
 )
-from dsr.model import (
-    ConversationRef,
-    Identities,
-    Identity,
-    Operation,
-    Outcome,
-    ReceiptStatus,
-)
+from dsr.messages import ConversationRef
+from dsr.model import Identities, Identity, Operation, Outcome, ReceiptStatus
 from integrations.slack import VENDOR
 from integrations.slack.channel import SlackChannel
 from integrations.slack.processor import SlackProcessor

@@ -19,16 +19,8 @@ from dsr.errors import (
     VendorRateLimited,
     VendorRefused,
 )
-from dsr.model import (
-    AgentCommand,
-    ConversationRef,
-    Evidence,
-    Identities,
-    Identity,
-    InboundMessage,
-    Operation,
-    Reply,
-)
+from dsr.messages import AgentCommand, ConversationRef, Evidence, InboundMessage, Reply
+from dsr.model import Identities, Identity, Operation
 from integrations.slack import twin as twin_module
 from integrations.slack.channel import SlackChannel
 from integrations.slack.processor import SlackProcessor

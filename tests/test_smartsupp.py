@@ -15,7 +15,8 @@ import pytest
 
 from dsr.errors import CredentialsRejected, NotFound, PayloadNotUnderstood, VendorAnswerUnexpected, VendorError
 from dsr.errors import VendorRefused as Refused
-from dsr.model import ContactChanged, ConversationRef, Evidence, Identity, InboundMessage, Reply
+from dsr.messages import ContactChanged, ConversationRef, Evidence, InboundMessage, Reply
+from dsr.model import Identity
 from integrations.smartsupp import VENDOR
 from integrations.smartsupp.channel import SmartsuppChannel
 from integrations.smartsupp.settings import SmartsuppSettings

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from dsr.errors import PayloadNotUnderstood, VendorRefused
-from dsr.model import ConversationRef, Evidence, InboundMessage, Operation, Reply, Support
+from dsr.messages import ConversationRef, Evidence, InboundMessage, Reply
+from dsr.model import Operation, Support
 from integrations.manual import ManualProcessor
 from integrations.tawkto import VENDOR
 from integrations.tawkto.channel import TawktoChannel

@@ -19,7 +19,8 @@ from dsr.errors import (
     VendorRefused,
     VendorUnavailable,
 )
-from dsr.model import ContactChanged, ConversationRef, Delivery, Evidence, Identity, InboundMessage, Reply
+from dsr.messages import ContactChanged, ConversationRef, Delivery, Evidence, InboundMessage, Reply
+from dsr.model import Identity
 from integrations.twin import FAULTS
 from integrations.zendesk import MESSAGING, VENDOR
 from integrations.zendesk.channel import ZendeskChannel, signature

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from dsr.errors import CredentialsRejected, PayloadNotUnderstood, VendorError, VendorRefused, VendorUnavailable
-from dsr.model import ContactChanged, ConversationRef, Delivery, Evidence, Identity, InboundMessage, Reply
+from dsr.messages import ContactChanged, ConversationRef, Delivery, Evidence, InboundMessage, Reply
+from dsr.model import Identity
 from integrations.twin import FAULTS
 from integrations.zendesk import MESSAGING
 from integrations.zendesk.messaging import ZendeskMessagingChannel

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import requests
 from flask import Flask, request
 
-from dsr.model import Delivery
+from dsr.messages import Delivery
 from integrations.twin import Person, Twin, World, host, serve
 from integrations.vendor import VendorSettings
 

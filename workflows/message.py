@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from dsr import addresses, agents, alarm, commands, ledger, turns
 from dsr.errors import NotFound, VendorRefused
 from dsr.inbox import load
-from dsr.model import AgentCommand, ContactChanged, InboundMessage, Right, SuppressionReported
+from dsr.messages import AgentCommand, ContactChanged, InboundMessage, SuppressionReported
+from dsr.model import Right
 from dsr.store.tables import messages
 from workflows import returned
 from workflows.context import Worker

@@ -8,7 +8,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from dsr import addresses, alarm, ledger
 from dsr.errors import VendorError
 from dsr.fulfilment import OWN_DATABASE
-from dsr.model import ContactChanged, Findings, Identities
+from dsr.messages import ContactChanged
+from dsr.model import Findings, Identities
 from integrations.own_database.processor import OwnDatabaseProcessor
 from integrations.processor import Processor
 from workflows.context import Worker

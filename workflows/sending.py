@@ -8,7 +8,7 @@ import structlog
 
 from dsr import outgoing
 from dsr.errors import VendorError, VendorRateLimited, VendorRefused
-from dsr.model import ConversationRef, Mail, Reply
+from dsr.messages import ConversationRef, Mail, Reply
 from workflows.context import Worker
 
 log = structlog.get_logger()

@@ -14,7 +14,8 @@ from html import escape
 from dsr.letters import certificate as certificates
 from dsr.letters.catalogue import PLACEHOLDER, colon, date, known, moment, say, template, word
 from dsr.letters.certificate import Certificate
-from dsr.model import Mail, Right
+from dsr.messages import Mail
+from dsr.model import Right
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from typing import Any, ClassVar
 
 from dsr.addresses import normalise
 from dsr.errors import DeliveryRejected, PayloadNotUnderstood, VendorRefused
-from dsr.model import ContactChanged, ConversationRef, Delivery, Identity, Inbound, Reply, SuppressionReported
+from dsr.messages import ContactChanged, ConversationRef, Delivery, Inbound, Reply, SuppressionReported
+from dsr.model import Identity
 from integrations.channel import Channel
 from integrations.hubspot.api import Api
 from integrations.hubspot.lookup import CONTACT, primary_of

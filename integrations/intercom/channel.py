@@ -16,17 +16,17 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from dsr.errors import DeliveryRejected, PayloadNotUnderstood, VendorAnswerUnexpected
-from dsr.model import (
+from dsr.messages import (
     ContactChanged,
     ConversationRef,
     Delivery,
     Evidence,
-    Identity,
     Inbound,
     InboundMessage,
     Reply,
     SuppressionReported,
 )
+from dsr.model import Identity
 from integrations.channel import Channel
 from integrations.intercom.api import Api, Object, path_id
 from integrations.intercom.settings import IntercomSettings

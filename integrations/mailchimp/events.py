@@ -24,7 +24,7 @@ from urllib.parse import parse_qsl
 
 from dsr.addresses import normalise
 from dsr.errors import DeliveryRejected, PayloadNotUnderstood, VendorRefused
-from dsr.model import ContactChanged, ConversationRef, Delivery, Inbound, Reply, SuppressionReported
+from dsr.messages import ContactChanged, ConversationRef, Delivery, Inbound, Reply, SuppressionReported
 from integrations.channel import Channel
 from integrations.mailchimp.api import Api
 from integrations.mailchimp.settings import MailchimpSettings

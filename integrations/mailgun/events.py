@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from dsr.addresses import normalise
 from dsr.errors import DeliveryRejected, PayloadNotUnderstood, VendorRefused
-from dsr.model import ConversationRef, Delivery, Inbound, Reply, SuppressionReported
+from dsr.messages import ConversationRef, Delivery, Inbound, Reply, SuppressionReported
 from integrations.channel import Channel
 from integrations.mailgun import signature
 from integrations.mailgun.api import Api

@@ -6,7 +6,7 @@ https://documentation.mailgun.com/docs/mailgun/api-reference/openapi-final/tag/M
 from __future__ import annotations
 
 from dsr.errors import VendorAnswerUnexpected, VendorRefused
-from dsr.model import Mail
+from dsr.messages import Mail
 from integrations.mail import Mailer, headers_of, message_id, recipient_of
 from integrations.mailgun.api import Api, form
 from integrations.mailgun.settings import MailgunSettings

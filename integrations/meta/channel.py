@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from dsr.errors import VendorRefused
-from dsr.model import ContactChanged, ConversationRef, Delivery, Identity, Inbound, Reply, WebhookResponse
+from dsr.messages import ContactChanged, ConversationRef, Delivery, Inbound, Reply, WebhookResponse
+from dsr.model import Identity
 from integrations.channel import Channel
 from integrations.meta import signed_request
 from integrations.meta.api import Api

@@ -20,7 +20,8 @@ from typing import Any, ClassVar
 
 from dsr.addresses import normalise
 from dsr.errors import DeliveryRejected, PayloadNotUnderstood, VendorRefused
-from dsr.model import ContactChanged, ConversationRef, Delivery, Identity, Inbound, Reply
+from dsr.messages import ContactChanged, ConversationRef, Delivery, Inbound, Reply
+from dsr.model import Identity
 from integrations.channel import Channel
 from integrations.paddle.api import Api
 from integrations.paddle.lookup import CUSTOMER, Lookup

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from dsr.errors import DeliveryRejected, PayloadNotUnderstood, VendorRefused
-from dsr.model import ConversationRef, Delivery, Inbound, Reply
+from dsr.messages import ConversationRef, Delivery, Inbound, Reply
 from integrations.channel import Channel
 from integrations.sentry.api import Api
 from integrations.sentry.settings import SentrySettings

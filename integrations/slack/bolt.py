@@ -24,7 +24,7 @@ from slack_bolt import App, BoltContext, BoltRequest
 from slack_bolt.authorization import AuthorizeResult
 
 from dsr.errors import PayloadNotUnderstood
-from dsr.model import AgentCommand, ConversationRef, Delivery, Inbound, InboundMessage, WebhookResponse
+from dsr.messages import AgentCommand, ConversationRef, Delivery, Inbound, InboundMessage, WebhookResponse
 from integrations.slack.mrkdwn import unescape
 from integrations.slack.signature import TIMESTAMP
 

@@ -9,7 +9,8 @@ from itertools import islice
 from typing import Any, ClassVar
 
 from dsr.errors import PayloadNotUnderstood, VendorError
-from dsr.model import ConversationRef, Delivery, Evidence, Identity, Inbound, InboundMessage, Reply, WebhookResponse
+from dsr.messages import ConversationRef, Delivery, Evidence, Inbound, InboundMessage, Reply, WebhookResponse
+from dsr.model import Identity
 from integrations.channel import Channel
 from integrations.slack.api import SlackApi, part, refused_as
 from integrations.slack.bolt import ACTIONS, CHANNEL, Dispatcher

@@ -11,7 +11,7 @@ import re
 from datetime import datetime
 
 from dsr.errors import DeliveryRejected
-from dsr.model import Delivery
+from dsr.messages import Delivery
 
 TIMESTAMP = "x-slack-request-timestamp"
 SIGNATURE = "x-slack-signature"

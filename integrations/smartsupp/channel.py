@@ -14,16 +14,8 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from dsr.errors import DeliveryRejected, NotFound, PayloadNotUnderstood, VendorRefused
-from dsr.model import (
-    ContactChanged,
-    ConversationRef,
-    Delivery,
-    Evidence,
-    Identity,
-    Inbound,
-    InboundMessage,
-    Reply,
-)
+from dsr.messages import ContactChanged, ConversationRef, Delivery, Evidence, Inbound, InboundMessage, Reply
+from dsr.model import Identity
 from integrations.channel import Channel
 from integrations.smartsupp.api import Api, content_text
 from integrations.smartsupp.settings import SmartsuppSettings

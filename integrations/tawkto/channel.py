@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from dsr.errors import DeliveryRejected, PayloadNotUnderstood, VendorRefused
-from dsr.model import ConversationRef, Delivery, Evidence, Inbound, InboundMessage, Reply
+from dsr.messages import ConversationRef, Delivery, Evidence, Inbound, InboundMessage, Reply
 from integrations.channel import Channel
 from integrations.tawkto.settings import TawktoSettings
 

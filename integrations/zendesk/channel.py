@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from dsr.errors import DeliveryRejected, PayloadNotUnderstood
-from dsr.model import ContactChanged, ConversationRef, Delivery, Evidence, Identity, Inbound, InboundMessage, Reply
+from dsr.messages import ContactChanged, ConversationRef, Delivery, Evidence, Inbound, InboundMessage, Reply
+from dsr.model import Identity
 from integrations.channel import Channel
 from integrations.zendesk.api import SupportApi, path_id
 from integrations.zendesk.payload import at, ident, read, text, when

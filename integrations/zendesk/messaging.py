@@ -11,7 +11,8 @@ from itertools import islice
 from typing import Any, ClassVar
 
 from dsr.errors import DeliveryRejected, PayloadNotUnderstood, VendorRefused
-from dsr.model import ContactChanged, ConversationRef, Delivery, Evidence, Identity, Inbound, InboundMessage, Reply
+from dsr.messages import ContactChanged, ConversationRef, Delivery, Evidence, Inbound, InboundMessage, Reply
+from dsr.model import Identity
 from integrations.channel import Channel
 from integrations.zendesk.api import SupportApi, path_id
 from integrations.zendesk.channel import MESSAGING, said_on_ticket

@@ -6,29 +6,21 @@ import json
 from pathlib import Path
 
 import click
-from flask import current_app
 from flask.cli import AppGroup
 
+from command_line.common import as_json, get_desk
 from dsr import anchor
 from dsr import audit as audits
-from dsr.desk import Desk
 from dsr.requests import normalise_reference
 
 audit = AppGroup("audit", help="The tamper-evident record of what was done.")
 
 
-def _desk() -> Desk:
-    if problems := current_app.extensions["problems"]:
-        raise click.ClickException("\n".join(["the settings cannot work:", *problems]))
-    desk: Desk = current_app.extensions["desk"]
-    return desk
-
-
 @audit.command("verify")
-@click.option("--json", "json_", is_flag=True, help="Print JSON.")
+@as_json
 def verify(json_: bool) -> None:
     """Check every row, the chain and the anchor; exit 1 and name the first bad row if one is not as it was written."""
-    desk = _desk()
+    desk = get_desk()
     lines = anchor.read(anchor.path(desk.settings))
     good, fault = audits.verify(desk, lines)
     newest = max((line.seq for line in lines), default=0)
@@ -54,7 +46,7 @@ def verify(json_: bool) -> None:
 )
 def prove(reference: str, file: Path | None) -> None:
     """Print, as JSON, proof of what was recorded of REFERENCE; `script/check-proof` checks it without any key."""
-    desk = _desk()
+    desk = get_desk()
     if file is None:
         anchor.drop(desk)
     lines = anchor.read(file or anchor.path(desk.settings))

@@ -108,7 +108,11 @@ def environment(port: int, folder: Path, env_file: Path) -> dict[str, str]:
         for name, value in kind.variables.items():
             secret = kept.get(name) if "{secret}" in value else None
             fixed[name] = secret or value.format(
-                twin=f"{twins}/{kind.name}", twins=twins, folder=folder, secret=secrets.token_hex(16)
+                app=fixed["BASE_URL"],
+                twin=f"{twins}/{kind.name}",
+                twins=twins,
+                folder=folder,
+                secret=secrets.token_hex(16),
             )
     env = {**fresh, **kept, **fixed}
     env_file.parent.mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,7 @@ from dsr.messages import (
     AgentCommand,
     ContactChanged,
     ConversationRef,
+    DeletionAsked,
     Evidence,
     Inbound,
     InboundMessage,
@@ -30,7 +31,7 @@ from dsr.model import Identity
 from dsr.store.tables import conversations, deliveries, messages, quarantine
 
 KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (InboundMessage, AgentCommand, ContactChanged, SuppressionReported)
+    kind.__name__: kind for kind in (InboundMessage, AgentCommand, ContactChanged, SuppressionReported, DeletionAsked)
 }
 
 

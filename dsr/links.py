@@ -27,13 +27,15 @@ def make(
     conversation_id: str | None = None,
     challenge_id: str | None = None,
     word: str = "",
+    token: str = "",
 ) -> str:
     """A new link's absolute URL.
 
     Args:
+        token: what somebody else has already shown as the link's last part; unguessable. Default: a new one.
         word: what the page asks for; shown only in the chat.
     """
-    token = secrets.token_hex(24)  # no hyphen: the code must be the only thing in a mail that looks like one
+    token = token or secrets.token_hex(24)  # no hyphen: the code must be the only thing in a mail that looks like one
     now = desk.now()
     conn.execute(
         links.insert().values(

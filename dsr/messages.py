@@ -119,7 +119,23 @@ class SuppressionReported:
     identity: Identity | None = None
 
 
-Inbound = InboundMessage | AgentCommand | ContactChanged | SuppressionReported
+@dataclass(frozen=True)
+class DeletionAsked:
+    """A platform tells that one of its users wants their data erased; it names them by an id of its own.
+
+    Args:
+        code: what the platform shows to the person; our status page is found by it.
+        sent_at: when the person asked: the legal clock starts there; aware.
+    """
+
+    event_id: str
+    vendor: str
+    identity: Identity
+    code: str
+    sent_at: datetime
+
+
+Inbound = InboundMessage | AgentCommand | ContactChanged | SuppressionReported | DeletionAsked
 
 
 @dataclass(frozen=True)

@@ -172,8 +172,8 @@ class Twin:
     """
 
     name: ClassVar[str]  # the folder, and the first part of the path
-    # What the demo sets for this vendor: {twin} is this twin's address, {twins} its host, {folder} where things are
-    # kept, {secret} a random value that a restart remembers.
+    # What the demo sets for this vendor: {app} is the desk's address, {twin} this twin's, {twins} its host,
+    # {folder} where things are kept, {secret} a random value that a restart remembers.
     variables: ClassVar[Mapping[str, str]] = {}
     page_size: ClassVar[int] = 3  # small, so that paging is always exercised
 

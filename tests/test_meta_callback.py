@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import pytest
 
 from dsr.errors import DeliveryRejected, VendorRefused
-from dsr.messages import ContactChanged, ConversationRef, Delivery, Reply
+from dsr.messages import ConversationRef, DeletionAsked, Delivery, Reply
 from dsr.model import Identity
 from integrations.channel import Channel
 from integrations.meta import VENDOR
@@ -82,14 +82,15 @@ class TestMetaDataDeletion(ChannelContract):
         genuine = self.sent(self.genuine)
         channel.verify(genuine)
         (event,) = channel.parse(genuine)
-        assert isinstance(event, ContactChanged)
-        assert (event.vendor, event.address, event.identity) == ("meta", "", Identity("meta.user", "218471"))
+        assert isinstance(event, DeletionAsked)
+        assert (event.vendor, event.identity) == ("meta", Identity("meta.user", "218471"))
+        assert event.sent_at.timestamp() <= genuine.received_at.timestamp()
         assert "218471" not in event.event_id
 
 
 @pytest.fixture
 def callback() -> MetaDataDeletion:
-    settings = MetaSettings.from_env({**ENV, "META_STATUS_URL": "https://privacy.example.com/facebook"})
+    settings = MetaSettings.from_env({**ENV, "META_STATUS_URL": "https://privacy.example.com/status/"})
     assert settings is not None
     return MetaDataDeletion(settings)
 
@@ -123,9 +124,9 @@ def test_meta_is_answered_with_a_page_and_a_code_that_stays_the_same(callback: M
     first, again = (callback.respond(posted(signed(json.dumps(PAYLOAD).encode()))) for _ in range(2))
     answer = json.loads(first.body)
     code = answer["confirmation_code"]
-    assert answer == {"url": f"https://privacy.example.com/facebook?code={code}", "confirmation_code": code}
+    assert answer == {"url": f"https://privacy.example.com/status/{code}", "confirmation_code": code}
     assert code.isalnum()
-    assert len(code) == 16
+    assert len(code) == 32
     assert (first.status, first.content_type.split(";")[0]) == (200, "application/json")
     assert again == first
     (event,) = callback.parse(posted(signed(json.dumps(PAYLOAD).encode())))
@@ -154,6 +155,6 @@ def test_what_the_twin_sends_is_accepted_and_understood(callback: MetaDataDeleti
         app.accept = callback.verify
         assert world._control("POST", "meta", "data-deletion", {"user_id": "777"}) == {"delivered": 200}
         (event,) = callback.parse(app.deliveries[0])
-        assert isinstance(event, ContactChanged)
+        assert isinstance(event, DeletionAsked)
         assert event.identity == Identity("meta.user", "777")
         MetaDataDeletion(world.settings(MetaSettings)).check()

@@ -7,12 +7,14 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from dsr import addresses, agents, alarm, commands, ledger, turns
+from dsr import addresses, agents, alarm, asked_elsewhere, commands, ledger, turns
 from dsr.errors import NotFound, VendorRefused
+from dsr.fulfilment import OWN_DATABASE
 from dsr.inbox import load
-from dsr.messages import AgentCommand, ContactChanged, InboundMessage, SuppressionReported
-from dsr.model import Right
+from dsr.messages import AgentCommand, ContactChanged, DeletionAsked, InboundMessage, SuppressionReported
+from dsr.model import Identity, Right
 from dsr.store.tables import messages
+from integrations.own_database.processor import OwnDatabaseProcessor
 from workflows import returned
 from workflows.context import Worker
 
@@ -36,6 +38,7 @@ def handle(worker: Worker, message_id: int) -> None:
     if isinstance(event, SuppressionReported | ContactChanged) and event.identity and not event.address:
         channel = worker.connections.channels[row.channel]
         event = replace(event, address=channel.address_of(event.identity))
+    address = _address_of(worker, event.identity) if isinstance(event, DeletionAsked) else ""
     sure = returned.still_held(worker, event) if isinstance(event, ContactChanged) else None
     with desk.db.write() as conn:
         mine = conn.execute(
@@ -58,6 +61,8 @@ def handle(worker: Worker, message_id: int) -> None:
                 why=f"reported by {event.vendor}",
                 opened_by=f"processor:{event.vendor}",
             )
+        elif isinstance(event, DeletionAsked):
+            asked_elsewhere.open_erasure(desk, conn, event, address, row.channel)
         elif isinstance(event, ContactChanged) and sure is not None:
             _erase_again(worker, conn, event, row.received_at, sure)
 
@@ -69,6 +74,12 @@ def _erase_again(worker: Worker, conn: sa.Connection, event: ContactChanged, rec
         then = "is being erased again" if sure else "has an account again: an agent decides"
         text = f"{reference}: a person who was erased has come back at {event.vendor} and {then}."
         alarm.sound(desk, conn, text, f"again:{reference}", reference)
+
+
+def _address_of(worker: Worker, identity: Identity) -> str:
+    """Address of the account that the company keeps this identifier with; empty if it keeps none."""
+    own = worker.connections.processors[OWN_DATABASE]
+    return addresses.normalise(own.address_of(identity)) if isinstance(own, OwnDatabaseProcessor) else ""
 
 
 def _complete(worker: Worker, message: InboundMessage) -> InboundMessage:

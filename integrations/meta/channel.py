@@ -1,22 +1,23 @@
-"""Meta's data deletion callback: it hears that a Facebook Login user wants their data deleted, and cannot answer.
+"""Meta's data deletion callback: a Facebook Login user wants their data deleted, and cannot be answered there.
 
 | payload | here |
 |---|---|
-| `user_id`, `issued_at` | ContactChanged without an address, identity `meta.user`; event id: the confirmation code |
+| `user_id`, `issued_at` | DeletionAsked with the identity `meta.user`; event id: the confirmation code |
 
-Meta names an app-scoped user id and never an address. So no request can be opened for an address; whoever handles the
-event looks the id up (`external_ids` of the own database, vendor `meta`, kind `user`) or gives it to an agent. It is
-no InboundMessage: nobody could be asked for an address in a conversation that does not exist.
+Meta names an app-scoped user id and never an address. The desk looks for the account that this id belongs to (own
+database, `external_ids`) and asks there, by mail, for proof; without one an agent looks. Meta shows the person
+`META_STATUS_URL/<code>`, our status page of that request.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from dsr.errors import VendorRefused
-from dsr.messages import ContactChanged, ConversationRef, Delivery, Inbound, Reply, WebhookResponse
+from dsr.messages import ConversationRef, DeletionAsked, Delivery, Inbound, Reply, WebhookResponse
 from dsr.model import Identity
 from integrations.channel import Channel
 from integrations.meta import signed_request
@@ -35,7 +36,7 @@ class MetaDataDeletion(Channel):
 
     def __init__(self, settings: MetaSettings) -> None:
         self._secret = settings.app_secret.get_secret_value().encode()
-        self._status_url = settings.status_url
+        self._status_url = settings.status_url.rstrip("/")
         self._api = Api(settings)
 
     def verify(self, delivery: Delivery) -> None:
@@ -45,7 +46,9 @@ class MetaDataDeletion(Channel):
         asked = signed_request.read(delivery.body)
         if asked is None:
             return []
-        return [ContactChanged(asked.code(self._secret), "meta", "", Identity(USER, asked.user_id))]
+        code = asked.code(self._secret)
+        asked_at = datetime.fromtimestamp(asked.issued_at, UTC) if asked.issued_at else delivery.received_at
+        return [DeletionAsked(code, "meta", Identity(USER, asked.user_id), code, min(asked_at, delivery.received_at))]
 
     def respond(self, delivery: Delivery) -> WebhookResponse:
         """What Meta shows to the person: where to look, and a code that stays the same when it asks again."""
@@ -53,9 +56,7 @@ class MetaDataDeletion(Channel):
         if asked is None:
             return WebhookResponse()
         code = asked.code(self._secret)
-        url = "/"
-        if self._status_url:
-            url = f"{self._status_url}{'&' if '?' in self._status_url else '?'}code={code}"
+        url = f"{self._status_url}/{code}" if self._status_url else "/"
         return WebhookResponse(
             body=json.dumps({"url": url, "confirmation_code": code}), content_type="application/json; charset=utf-8"
         )

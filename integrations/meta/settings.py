@@ -19,7 +19,7 @@ class MetaSettings(VendorSettings):
         ad_account_ids: comma-separated, with or without `act_`.
         page_id: the page whose lead forms are searched; empty: there are none.
         page_token: of that page, with `leads_retrieval` and `pages_manage_ads`; empty: the access token is used.
-        status_url: page that tells people how their data deletion request stands; Meta shows its address to them.
+        status_url: `BASE_URL/status`, which Meta shows to people who asked for deletion, with their code behind it.
         api_url: with the version, because each lives for a year or two only.
     """
 

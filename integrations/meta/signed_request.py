@@ -31,7 +31,7 @@ class DeletionRequest:
     def code(self, secret: bytes) -> str:
         """The same for every delivery of one request, and without the user id in it."""
         what = f"data-deletion:{self.user_id}:{self.issued_at}".encode()
-        return hmac.new(secret, what, hashlib.sha256).hexdigest()[:16]
+        return hmac.new(secret, what, hashlib.sha256).hexdigest()[:32]
 
 
 def check(secret: bytes, body: bytes) -> None:

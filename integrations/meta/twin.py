@@ -50,6 +50,7 @@ class MetaTwin(Twin):
     name: ClassVar[str] = "meta"
     variables: ClassVar[Mapping[str, str]] = {
         "META_API_URL": "{twin}",
+        "META_STATUS_URL": "{app}/status",
         "META_ACCESS_TOKEN": "{secret}",
         "META_APP_SECRET": "{secret}",
         "META_AD_ACCOUNT_IDS": "1001,1002",

@@ -120,6 +120,26 @@ class OwnDatabaseProcessor(Processor):
             until = end.isoformat() if end else until
         return Residue(f"{table.holds} ({count})", f"{record.ground} ({record.article})", until, kept_by_law=True)
 
+    def address_of(self, identity: Identity) -> str:
+        """Address of the one account that another processor knows by this id; empty if there is none, or two."""
+        vendor, _, kind = identity.type.partition(".")
+        accounts = self._policy.own_database.accounts
+        found: set[str] = set()
+        with self._connect(reading=True) as conn:
+            for table in self._tables:
+                if table.identifiers and "account_id" in table.person:
+                    names = (table.identifiers.vendor, table.identifiers.kind, table.identifiers.value)
+                    wanted = zip(names, (vendor, kind, identity.value), strict=True)
+                    whose = sa.select(sa.cast(sa.column(table.person["account_id"]), sa.String))
+                    whose = whose.select_from(sa.table(table.name)).where(
+                        *(sa.cast(sa.column(name), sa.String) == value for name, value in wanted)
+                    )
+                    account = sa.cast(sa.column(accounts.person["account_id"]), sa.String)
+                    query = sa.select(sa.column(accounts.person["email"], sa.String))
+                    rows = conn.execute(query.select_from(sa.table(accounts.name)).where(account.in_(whose)))
+                    found |= {address for address in rows.scalars() if address}
+        return found.pop() if len(found) == 1 else ""
+
     def addresses(self) -> Iterator[str]:
         """Every account's address, as it is kept, for the look after erased persons."""
         accounts = self._policy.own_database.accounts

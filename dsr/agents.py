@@ -8,14 +8,14 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from dsr import commands, outgoing, receipts, requests
+from dsr import agent_decisions, commands, outgoing, receipts, requests
 from dsr.desk import Desk
 from dsr.errors import RequestError
 from dsr.letters import catalogue
 from dsr.messages import AgentCommand
 from dsr.store.tables import requests as requests_table
 
-HELP = """*Privacy Desk*
+HELP = f"""*Privacy Desk*
 `/privacy list` open requests, the most urgent first
 `/privacy show REF` one request: due date, steps, what waits for a person
 `/privacy open EMAIL RIGHT` open a request for somebody; proof is asked from that person.
@@ -23,6 +23,7 @@ HELP = """*Privacy Desk*
 `/privacy approve REF` let a request that waits for an agent go on (four eyes: not the one who opened it)
 `/privacy done REF PROCESSOR OPERATION` a manual task is done
 `/privacy withdraw REF` stop a request that has not begun
+{agent_decisions.HELP}
 `/privacy help` this text"""
 READ_ONLY = frozenset({"", "help", "list", "show"})
 SORRY = "Sorry, only privacy agents can use this command. Ask your data protection officer to be added."
@@ -152,4 +153,5 @@ _COMMANDS: dict[str, Callable[[Desk, sa.Connection, str, list[str]], str]] = {
     "approve": _approve,
     "withdraw": _withdraw,
     "done": _done,
+    **agent_decisions.COMMANDS,
 }

@@ -33,7 +33,8 @@ class Desk:
     def company(self) -> Company:
         """Whom our mails come from."""
         policy = self.policy
-        return Company(policy.controller.brand, policy.dpo.email, policy.authority.name, policy.controller.timezone)
+        authority = f"{policy.authority.name} ({policy.authority.short}), {policy.authority.site}"
+        return Company(policy.controller.brand, policy.dpo.email, authority, policy.controller.timezone)
 
     def url(self, path: str) -> str:
         """An absolute link; the base comes from the configuration alone (attack G14)."""

@@ -30,7 +30,7 @@ MOVES: Mapping[RequestStatus, frozenset[RequestStatus]] = {
     S.WAITING_FOR_AGENT: frozenset({S.COOLING_OFF, S.IN_PROGRESS, S.COMPLETED, S.WITHDRAWN, S.REFUSED, S.FROZEN}),
     S.IN_PROGRESS: frozenset({S.PARTIALLY_COMPLETED, S.COMPLETED, S.WAITING_FOR_AGENT, S.FROZEN}),
     S.PARTIALLY_COMPLETED: frozenset({S.COMPLETED, S.IN_PROGRESS}),
-    S.FROZEN: frozenset({S.WITHDRAWN, S.COOLING_OFF, S.IDENTITY_PENDING, S.REFUSED, S.IN_PROGRESS}),
+    S.FROZEN: frozenset({S.WITHDRAWN, S.IDENTITY_PENDING, S.REFUSED}),  # it goes on by a fresh proof alone
     S.COMPLETED: frozenset(),
     S.REFUSED: frozenset(),
     S.WITHDRAWN: frozenset(),

@@ -14,6 +14,7 @@ from html import escape
 from dsr.letters import certificate as certificates
 from dsr.letters.catalogue import PLACEHOLDER, colon, date, known, moment, say, template, word
 from dsr.letters.certificate import Certificate
+from dsr.letters.mandatory import require
 from dsr.messages import Mail
 from dsr.model import Right
 
@@ -126,33 +127,81 @@ def refused_mail(to: str, language: str, *, reference: str, right: Right, reason
     """A refusal with its reason and the ways to complain (Art. 12(4)).
 
     Args:
-        reason: written by the agent who decided, for the person.
+        reason: the ground, and what the agent who decided wrote for the person.
+
     Raises:
-        ValueError: without a reason; such a letter cannot be sent.
+        LetterIncomplete: a mandatory part is missing; such a letter cannot be sent.
     """
-    if not reason.strip():
-        raise ValueError("a refusal needs a reason (Art. 12(4) GDPR)")
     named = word("right", right, language)
-    return _mail(to, language, "refused", "notice", company, reference=reference, right=named, reason=reason.strip())
+    mail = _mail(to, language, "refused", "notice", company, reference=reference, right=named, reason=reason.strip())
+    return require(mail, "Art. 12(4) GDPR", _ways_out(reason, company, language))
+
+
+def partly_refused_mail(
+    to: str,
+    language: str,
+    *,
+    reference: str,
+    right: Right,
+    kept: str,
+    reason: str,
+    until: datetime,
+    company: Company,
+) -> Mail:
+    """Some records are kept for now, on a legal ground (Art. 12(4), 17(3)).
+
+    Args:
+        kept: what is kept and where, a line each.
+        until: the last moment of the hold.
+
+    Raises:
+        LetterIncomplete: a mandatory part is missing; such a letter cannot be sent.
+    """
+    params = {
+        "reference": reference,
+        "right": word("right", right, language),
+        "kept": kept,
+        "reason": reason.strip(),
+        "until": date(until, language, company.timezone),
+    }
+    mail = _mail(to, language, "partly_refused", "notice", company, **params)
+    parts = {**_ways_out(reason, company, language), "what is kept": kept, "its end": params["until"]}
+    return require(mail, "Art. 12(4) GDPR", parts)
 
 
 def extended_mail(
-    to: str, language: str, *, reference: str, right: Right, reason: str, due: datetime, company: Company
+    to: str,
+    language: str,
+    *,
+    reference: str,
+    right: Right,
+    reason: str,
+    due: datetime,
+    company: Company,
+    regime: str = "gdpr",
 ) -> Mail:
-    """The answer takes up to two months longer (Art. 12(3)).
+    """The answer takes longer, once (Art. 12(3); CCPA § 1798.130(a)(2)(A)).
 
     Raises:
-        ValueError: without a reason; such a letter cannot be sent.
+        LetterIncomplete: a mandatory part is missing; such a letter cannot be sent.
     """
-    if not reason.strip():
-        raise ValueError("an extension needs a reason (Art. 12(3) GDPR)")
     params = {
         "reference": reference,
         "right": word("right", right, language),
         "reason": reason.strip(),
         "due": date(due, language, company.timezone),
+        "period": word("period", regime, language),
     }
-    return _mail(to, language, "extended", "notice", company, **params)
+    mail = _mail(to, language, "extended", "notice", company, **params)
+    return require(mail, "Art. 12(3) GDPR", {"the reasons": reason, "the new date": params["due"]})
+
+
+def _ways_out(reason: str, company: Company, language: str) -> dict[str, str]:
+    return {
+        "the reasons": reason,
+        "the supervisory authority": company.authority,
+        "the way to court": say("word.court", language),
+    }
 
 
 # ---- layout --------------------------------------------------------------------------------------------------------

@@ -229,6 +229,19 @@ receipts = Table(
     Column("due_at", Instant),
 )
 
+decisions = Table(  # four eyes: what one agent proposes, another one decides
+    "decisions",
+    metadata,
+    Column("reference", String(12), ForeignKey("requests.reference"), primary_key=True),
+    Column("kind", String(20), primary_key=True),  # refusal, child
+    Column("key_id", String(32), ForeignKey("keys.id"), nullable=False),
+    Column("details_enc", LargeBinary, nullable=False),  # JSON: ground and reasons
+    Column("proposed_by", String(80), nullable=False),
+    Column("proposed_at", Instant, nullable=False),
+    Column("decided_by", String(80)),
+    Column("decided_at", Instant),
+)
+
 packages = Table(
     "packages",
     metadata,

@@ -1,0 +1,49 @@
+"""The agents' commands by which a person decides what the law leaves to a person: `/privacy extend|refuse|unfreeze`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from dsr import commands, extension, refusal, requests, unfreezing
+from dsr.desk import Desk
+from dsr.errors import RequestError
+
+HELP = """`/privacy extend REF complexity|number [NOTE]` two more months, once, inside month one; the person is told
+`/privacy refuse REF GROUND REASON` propose a refusal; `/privacy refuse REF confirm` by a second agent sends the letter
+`/privacy unfreeze REF continue|withdraw` after "this was not me": a fresh code, or the end"""
+
+
+def extend(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> str:
+    if len(arguments) < 2:
+        raise RequestError("say `/privacy extend REF complexity|number [NOTE]`")
+    reference = requests.normalise_reference(arguments[0])
+    done = extension.extend(desk, conn, agent, reference, arguments[1].lower(), " ".join(arguments[2:]))
+    return f"{reference}: {done}."
+
+
+def refuse(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> str:
+    if len(arguments) < 2:
+        raise RequestError("say `/privacy refuse REF GROUND REASON`, or `/privacy refuse REF confirm`")
+    reference = requests.normalise_reference(arguments[0])
+    if [a.lower() for a in arguments[1:]] == ["confirm"]:
+        return f"{reference}: {refusal.confirm(desk, conn, agent, reference)}."
+    return f"{reference}: {refusal.propose(desk, conn, agent, reference, arguments[1], ' '.join(arguments[2:]))}."
+
+
+def unfreeze(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> str:
+    if len(arguments) != 2 or arguments[1].lower() not in ("continue", "withdraw"):
+        raise RequestError("say `/privacy unfreeze REF continue`, or `/privacy unfreeze REF withdraw`")
+    reference = requests.normalise_reference(arguments[0])
+    if arguments[1].lower() == "withdraw":
+        commands.withdraw(desk, conn, f"agent:{agent}", reference, 'withdrawn after "this was not me"')
+        return f"{reference} is withdrawn."
+    return f"{reference}: {unfreezing.go_on(desk, conn, agent, reference)}."
+
+
+COMMANDS: dict[str, Callable[[Desk, sa.Connection, str, list[str]], str]] = {
+    "extend": extend,
+    "refuse": refuse,
+    "unfreeze": unfreeze,
+}

@@ -1,0 +1,83 @@
+"""Refusing a request: on a ground of the law, by two agents, with a letter that says everything Art. 12(4) demands."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from dsr import commands, decisions, grounds, identity, outgoing, requests
+from dsr.desk import Desk
+from dsr.errors import TransitionNotAllowed
+from dsr.letters import mails
+from dsr.messages import Mail
+from dsr.model import RequestStatus
+from dsr.requests import SubjectRequest
+
+KIND = "refusal"
+S = RequestStatus
+
+
+def propose(desk: Desk, conn: sa.Connection, agent: str, reference: str, ground_id: str, reason: str) -> str:
+    """The first agent says why; nothing happens until a second one agrees. No code path refuses by itself.
+
+    Args:
+        ground_id: as in `grounds.toml`.
+        reason: the facts, for the person and in their language; kept encrypted with the person's key.
+
+    Returns:
+        what happened, for the agent.
+
+    Raises:
+        TransitionNotAllowed: the right cannot be refused on this ground, or the request not any more.
+        UnsupportedRequest: no such ground.
+        LetterIncomplete: the letter would lack a mandatory part.
+    """
+    request = requests.get(desk, conn, reference, lock=True)
+    found = _allowed(desk, request, ground_id)
+    _letter(desk, request, found, reason)
+    details = {"ground": found.id, "reason": reason}
+    decisions.propose(desk, conn, agent, reference, KIND, details, f"{found.id} ({found.article})")
+    return f"proposed: {found.id} ({found.article}). A second agent must confirm (four eyes)"
+
+
+def confirm(desk: Desk, conn: sa.Connection, agent: str, reference: str) -> str:
+    """The second agent agrees: the request ends, and the letter goes out in the same transaction.
+
+    Raises:
+        TransitionNotAllowed: nothing was proposed, the same agent did, or the request cannot be refused any more.
+        LetterIncomplete: the letter lacks a mandatory part.
+    """
+    details = decisions.decide(desk, conn, agent, reference, KIND)
+    request = requests.get(desk, conn, reference, lock=True)
+    found = _allowed(desk, request, details["ground"])
+    letter = _letter(desk, request, found, details["reason"])
+    why = f"{found.id} ({found.article}); the reasons are kept encrypted"
+    requests.move(desk, conn, reference, S.REFUSED, who=f"agent:{agent}", why=why, finished_at=desk.now())
+    identity.void(desk, conn, reference=reference)
+    outgoing.mail(desk, conn, request.row.key_id, letter, f"refused:{reference}", reference)
+    commands.reply_in_conversation(desk, conn, reference, f"refused:{reference}:line", "refused")
+    return f"refused on {found.id} ({found.article}); the letter is on its way"
+
+
+def _allowed(desk: Desk, request: SubjectRequest, ground_id: str) -> grounds.Ground:
+    received = request.row.received_at.astimezone(ZoneInfo(desk.policy.controller.timezone)).date()
+    found = grounds.ground(ground_id, request.right, "refuse", received)
+    if S.REFUSED not in requests.MOVES[request.status]:
+        raise TransitionNotAllowed(f"a request that is {request.status} cannot be refused as a whole any more")
+    if not request.address:
+        raise TransitionNotAllowed("there is no address for the letter that a refusal needs (GDPR Art. 12(4))")
+    return found
+
+
+def _letter(desk: Desk, request: SubjectRequest, found: grounds.Ground, reason: str) -> Mail:
+    language = request.row.language
+    reasons = f"{found.sentence(language)}\n{reason.strip()}" if reason.strip() else ""
+    return mails.refused_mail(
+        request.address,
+        language,
+        reference=request.reference,
+        right=request.right,
+        reason=reasons,
+        company=desk.company,
+    )

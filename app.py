@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import RequestEntityTooLarge
 
+import api
 import command_line
 import pages
 from dsr import desk as desks
@@ -74,6 +75,7 @@ def create_app(env: Mapping[str, str] | None = None) -> Flask:
     app.extensions |= {"desk": desk, "channels": connections.channels, "connections": connections}
     app.register_blueprint(webhooks.bp)
     pages.register(app)
+    api.register(app)
     app.add_url_rule("/healthz", "healthz", lambda: jsonify(status="ok"))
     app.add_url_rule("/readyz", "readyz", _ready)
     app.add_url_rule("/metrics", "metrics", lambda: Response(generate_latest(), content_type=CONTENT_TYPE_LATEST))

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from command_line.common import as_json, explained, get_desk
-from dsr import commands, receipts, requests
+from dsr import commands, opening, receipts, requests
 from dsr.errors import VendorError
 from dsr.store.tables import requests as requests_table
 
@@ -125,7 +125,7 @@ def dsr_open(address: str, right: str, agent: str) -> None:
     """Open a request for ADDRESS; proof is asked from that person by mail."""
     desk = get_desk()
     with desk.db.write() as conn:
-        click.echo(commands.open_by_agent(desk, conn, agent, address, right))
+        click.echo(opening.open_by_agent(desk, conn, agent, address, right))
 
 
 @dsr.command("rectify")

@@ -41,6 +41,7 @@ def keys(json_: bool) -> None:
         "DATA_KEYS": Fernet.generate_key().decode(),
         "HASH_KEY": secrets.token_urlsafe(48),
         "AUDIT_KEY": secrets.token_urlsafe(48),
+        "API_TOKENS": secrets.token_urlsafe(48),
     }
     click.echo(json.dumps(fresh) if json_ else "\n".join(f"{name}={value}" for name, value in fresh.items()))
 

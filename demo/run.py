@@ -94,6 +94,7 @@ def environment(port: int, folder: Path, env_file: Path) -> dict[str, str]:
         "DATA_KEYS": Fernet.generate_key().decode(),
         "HASH_KEY": secrets.token_hex(32),
         "AUDIT_KEY": secrets.token_hex(32),
+        "API_TOKENS": secrets.token_hex(32),
     }
     fixed = {
         "BASE_URL": f"http://127.0.0.1:{port}",

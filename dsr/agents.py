@@ -8,7 +8,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from dsr import agent_decisions, commands, outgoing, receipts, requests
+from dsr import agent_decisions, commands, opening, outgoing, receipts, requests
 from dsr.desk import Desk
 from dsr.errors import RequestError
 from dsr.letters import catalogue
@@ -103,7 +103,7 @@ def _open(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> 
     if len(arguments) != 2:
         raise RequestError("say `/privacy open EMAIL RIGHT`")
     address = re.sub(r"^<mailto:([^|>]+)(\|[^>]*)?>$", r"\1", arguments[0])
-    reference = commands.open_by_agent(desk, conn, agent, address, arguments[1])
+    reference = opening.open_by_agent(desk, conn, agent, address, arguments[1])
     request = requests.get(desk, conn, reference)
     how = (
         "started" if request.status != "identity_pending" else "the person has been mailed a code to prove who they are"

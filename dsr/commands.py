@@ -9,12 +9,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dsr import addresses, audit, identity, links, outgoing, requests, suppression
+from dsr import audit, identity, links, outgoing, requests, suppression
 from dsr.desk import Desk
-from dsr.errors import NotVerified, RequestError, TransitionNotAllowed, UnsupportedRequest
+from dsr.errors import NotVerified, RequestError, TransitionNotAllowed
 from dsr.letters import catalogue, mails
 from dsr.messages import ConversationRef, Reply
-from dsr.model import WITHOUT_PROOF, RequestStatus, Right
+from dsr.model import RequestStatus, Right
 from dsr.store.tables import conversations, receipts
 from dsr.store.tables import requests as requests_table
 
@@ -141,58 +141,6 @@ def announce(desk: Desk, conn: sa.Connection, reference: str) -> None:
         f"due {catalogue.date(r.row.due_at, 'en', zone)} ({state})"
     )
     outgoing.tell_agents(desk, conn, r.row.key_id, text, f"announce:{reference}", reference)
-
-
-def open_by_agent(desk: Desk, conn: sa.Connection, agent: str, address: str, right_name: str) -> str:
-    """An agent opens a request for a person; proof is asked from the person, never from the agent.
-
-    Raises:
-        UnsupportedRequest: no such right.
-        RequestError: not an e-mail address.
-    """
-    spoken = {"delete": "erasure", "forget": "erasure", "object": "objection", "age": "age_report"}
-    name = spoken.get(right_name.lower(), right_name.lower())
-    if name not in {str(r) for r in Right}:
-        raise UnsupportedRequest(f"no such right; known: {', '.join(str(r) for r in Right)}")
-    right, address = Right(name), addresses.normalise(address)
-    if not address:
-        raise RequestError("that is not an e-mail address that we can use")
-    who, now = f"agent:{agent}", desk.now()
-    if right in WITHOUT_PROOF:
-        return open_without_proof(desk, conn, right, address, received_at=now, channel="agent", opened_by=who)
-    reference = requests.open_request(
-        desk, conn, right, address, received_at=now, channel="agent", status=S.IDENTITY_PENDING, opened_by=who
-    )
-    mail_page_code(desk, conn, reference)
-    announce(desk, conn, reference)
-    return reference
-
-
-def mail_page_code(desk: Desk, conn: sa.Connection, reference: str) -> bool:
-    """Mail the person of a request a fresh code, to be typed on the request's verify page.
-
-    Returns:
-        False if the address has had too many codes.
-    """
-    request = requests.get(desk, conn, reference)
-    issued = identity.issue(desk, conn, request.row.address_hash, [str(request.right)], reference=reference)
-    if issued is None:
-        return False
-    lifetime = timedelta(days=30)
-    mail = mails.agent_opened_mail(
-        request.address,
-        request.row.language,
-        reference=reference,
-        right=request.right,
-        code=issued.code,
-        link=links.make(desk, conn, "verify", lifetime=lifetime, reference=reference),
-        not_me_link=links.make(
-            desk, conn, "not_me", lifetime=lifetime, reference=reference, challenge_id=issued.challenge_id
-        ),
-        company=desk.company,
-    )
-    outgoing.mail(desk, conn, request.row.key_id, mail, f"code:{issued.challenge_id}", reference)
-    return True
 
 
 def approve(desk: Desk, conn: sa.Connection, agent: str, reference: str) -> str:

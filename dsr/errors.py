@@ -129,3 +129,7 @@ class DuplicateRequest(RequestError):
 
 class RequestNotFound(RequestError):
     """No request has this reference."""
+
+
+class TooManyCodes(RequestError):
+    """The address has had as many codes as it may get for now; later it works again."""

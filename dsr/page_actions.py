@@ -1,7 +1,7 @@
-"""What a page of ours sets off: codes typed there, withdrawal, downloads, "this was not me", unsubscribing.
+"""What a page of ours sets off: codes typed there, withdrawal, downloads, "this was not me".
 
 The pages themselves only read a form and show what came of it. All take the caller's transaction except
-`unsubscribe` and `delete_copy`, which are one transaction each.
+`delete_copy`, which is one of its own.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
-from dsr import addresses, audit, commands, export, identity, links, outgoing, requests, suppression
+from dsr import audit, commands, export, identity, links, outgoing, requests
 from dsr.codes import find_codes
 from dsr.conversation import CodeChecked
 from dsr.desk import Desk
@@ -231,62 +230,3 @@ def _open_downloads(desk: Desk, rows: list[sa.Row[Any]]) -> sa.ColumnElement[boo
         c.used_at.is_(None),
         c.expires_at > desk.now(),
     )
-
-
-# ---- unsubscribe -----------------------------------------------------------------------------------------------------
-
-
-def recipient(desk: Desk, token: str) -> str | None:
-    """The address of an unsubscribe link, or None: not one of ours."""
-    found = suppression.read_token(desk, token)
-    return addresses.normalise(found[0]) or None if found else None
-
-
-def unsubscribed(desk: Desk, conn: sa.Connection, address: str) -> bool:
-    """Has the person said no to all promotional mail?"""
-    return suppression.ALL in suppression.topics(desk, conn, address)
-
-
-def unsubscribe(desk: Desk, address: str, language: str) -> None:
-    """Stop all promotional mail at once; the processors follow. Repeating it is harmless and opens nothing new.
-
-    Also a link of one list stops everything: the processors know no topics, and less would be a promise unkept.
-    """
-    try:
-        _unsubscribe(desk, address, language)
-    except IntegrityError:  # the same click twice at the same moment, on PostgreSQL: the other one did it
-        _unsubscribe(desk, address, language)
-
-
-def _unsubscribe(desk: Desk, address: str, language: str) -> None:
-    with desk.db.write() as conn:
-        if unsubscribed(desk, conn, address):
-            return
-        now = desk.now()
-        commands.open_without_proof(
-            desk, conn, Right.UNSUBSCRIBE, address, received_at=now, channel="unsubscribe", language=language
-        )
-
-
-def resubscribe(desk: Desk, conn: sa.Connection, address: str) -> None:
-    """The person wants promotional mail again, as far as it is ours to say: no objection or age report is lifted."""
-    if unsubscribed(desk, conn, address):
-        suppression.lift(desk, conn, address)
-        audit.record(desk, conn, who="customer", what="suppression.lifted", why="subscribed again on the page")
-
-
-def choose_topics(desk: Desk, conn: sa.Connection, address: str, wanted: set[str]) -> None:
-    """Suppress the policy's topics that are not wanted, lift those that are."""
-    for topic in desk.policy.topics:
-        if topic.id in wanted:
-            suppression.lift(desk, conn, address, topic=topic.id)
-        else:
-            suppression.add(desk, conn, address, source="unsubscribe", topic=topic.id)
-    audit.record(desk, conn, who="customer", what="suppression.topics", why="chosen on the page")
-
-
-def language_of(desk: Desk, conn: sa.Connection, address: str) -> str:
-    """The language of the person's latest request; empty if there was none."""
-    c = requests_table.c
-    query = sa.select(c.language).where(c.address_hash == desk.vault.hash("address", address))
-    return conn.execute(query.order_by(c.received_at.desc()).limit(1)).scalar() or ""

@@ -37,6 +37,7 @@ class Settings(BaseModel):
         base_url: the only source of links in mails.
         cooling_off: seconds between proof and the start of an erasure.
         vendor_day: seconds that a "day" of a vendor's delay takes; 86,400 except in the demo.
+        api_tokens: bearer tokens of the HTTP API, comma-separated; without one the API is off.
         retry_base: seconds before the second try of a processor that failed; doubles up to an hour.
     """
 
@@ -61,6 +62,7 @@ class Settings(BaseModel):
     mail_from: str = ""
     smtp_url: SecretStr | None = None
 
+    api_tokens: SecretStr | None = None
     log_level: str = "INFO"
 
     @field_validator("secret_key", "hash_key", "audit_key")
@@ -68,6 +70,13 @@ class Settings(BaseModel):
     def _long_enough(cls, value: SecretStr) -> SecretStr:
         if len(value.get_secret_value()) < 32:
             raise ValueError("is too short; 32 characters or more (flask keys prints good ones)")
+        return value
+
+    @field_validator("api_tokens")
+    @classmethod
+    def _tokens(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and any(len(token.strip()) < 32 for token in value.get_secret_value().split(",")):
+            raise ValueError("holds a token that is too short; 32 characters or more each (flask keys prints one)")
         return value
 
     @field_validator("base_url")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from sqlalchemy.dialects import postgresql, sqlite
 
 from dsr import addresses
 from dsr.desk import Desk
@@ -14,21 +17,12 @@ from dsr.store.tables import suppressions
 
 ALL = "*"
 MARKETING, OBJECTION, AGE = "marketing", "objection", "age"
+_CHUNK = 5000  # hashes in one query
 
 
 def add(desk: Desk, conn: sa.Connection, address: str, *, source: str, kind: str = MARKETING, topic: str = ALL) -> None:
     """Suppress an address; repeating it is harmless. Effective at once, before any vendor is asked."""
-    s = suppressions.c
-    address_hash = desk.vault.hash("address", address)
-    where = (s.address_hash == address_hash, s.topic == topic, s.kind == kind)
-    if conn.execute(sa.select(s.topic).where(*where)).first():
-        conn.execute(
-            suppressions.update().where(*where, s.lifted_at.is_not(None)).values(lifted_at=None, since=desk.now())
-        )
-        return
-    conn.execute(
-        suppressions.insert().values(address_hash=address_hash, topic=topic, kind=kind, since=desk.now(), source=source)
-    )
+    conn.execute(_insert(desk), [_row(desk, address, kind, topic, source)])
 
 
 def lift(desk: Desk, conn: sa.Connection, address: str, *, topic: str = ALL) -> None:
@@ -41,29 +35,75 @@ def lift(desk: Desk, conn: sa.Connection, address: str, *, topic: str = ALL) -> 
     )
 
 
-def suppressed(
-    desk: Desk, conn: sa.Connection, asked: Iterable[str], *, kinds: Iterable[str] = (MARKETING, OBJECTION, AGE)
-) -> list[str]:
-    """Those of the addresses that must not be mailed, as they were written. Chunked: 100,000 are no problem."""
-    by_hash: dict[str, list[str]] = {}
-    for written in asked:
-        if address := addresses.normalise(written):
-            by_hash.setdefault(desk.vault.hash("address", address), []).append(written)
-    s, hashes, found = suppressions.c, list(by_hash), []
-    for start in range(0, len(hashes), 5000):
-        rows = conn.execute(
-            sa.select(s.address_hash)
-            .distinct()
-            .where(
-                s.address_hash.in_(hashes[start : start + 5000]),
-                s.lifted_at.is_(None),
-                s.topic == ALL,
-                s.kind.in_(list(kinds)),
-            )
-        )
-        for row in rows:
-            found += by_hash[row.address_hash]
-    return found
+@dataclass(frozen=True)
+class Found:
+    """What a look-up of many addresses found.
+
+    Args:
+        kinds: address as it was written -> kind of suppression -> since when.
+        unusable: what is no address that we could keep: nothing is known about it, so it is not to be mailed.
+    """
+
+    kinds: Mapping[str, Mapping[str, datetime]]
+    unusable: tuple[str, ...]
+
+
+def look_up(
+    desk: Desk,
+    conn: sa.Connection,
+    asked: Iterable[str],
+    *,
+    kinds: Iterable[str] = (MARKETING, OBJECTION, AGE),
+    topic: str = ALL,
+) -> Found:
+    """Who of the addresses is suppressed; 100,000 are no problem.
+
+    Args:
+        topic: the list that is to be mailed: who opted out of it counts, beside those who opted out of everything.
+    """
+    written: dict[str, list[str]] = {}
+    unusable = []
+    for one in asked:
+        if address := addresses.normalise(one):
+            written.setdefault(desk.vault.hash("address", address), []).append(one)
+        else:
+            unusable.append(one)
+    s, hashes = suppressions.c, list(written)
+    valid = (s.lifted_at.is_(None), s.topic.in_({ALL, topic}), s.kind.in_(list(kinds)))
+    query = sa.select(s.address_hash, s.kind, sa.func.min(s.since, type_=s.since.type).label("since"))
+    query = query.where(*valid).group_by(s.address_hash, s.kind)
+    found: dict[str, dict[str, datetime]] = {}
+    for start in range(0, len(hashes), _CHUNK):
+        for row in conn.execute(query.where(s.address_hash.in_(hashes[start : start + _CHUNK]))):
+            for one in written[row.address_hash]:
+                found.setdefault(one, {})[row.kind] = row.since
+    return Found(found, tuple(unusable))
+
+
+def suppressed(desk: Desk, conn: sa.Connection, asked: Iterable[str]) -> list[str]:
+    """Those of the addresses that must get no promotional mail, as they were written."""
+    return list(look_up(desk, conn, asked).kinds)
+
+
+def add_many(desk: Desk, conn: sa.Connection, many: Iterable[str], *, source: str, topic: str = ALL) -> None:
+    """Suppress promotional mail for many normalised addresses, as `add` does for one."""
+    if rows := [_row(desk, address, MARKETING, topic, source) for address in dict.fromkeys(many)]:
+        conn.execute(_insert(desk), rows)
+
+
+def _row(desk: Desk, address: str, kind: str, topic: str, source: str) -> dict[str, object]:
+    address_hash = desk.vault.hash("address", address)
+    return {"address_hash": address_hash, "topic": topic, "kind": kind, "since": desk.now(), "source": source}
+
+
+def _insert(desk: Desk) -> sa.Insert:
+    """A new row, or a lifted one that is in force again; one that is in force keeps its date."""
+    insert = sqlite.insert(suppressions) if desk.db.sqlite else postgresql.insert(suppressions)
+    return insert.on_conflict_do_update(
+        index_elements=["address_hash", "topic", "kind"],
+        set_={"since": insert.excluded.since, "lifted_at": None},
+        where=suppressions.c.lifted_at.is_not(None),
+    )
 
 
 def topics(desk: Desk, conn: sa.Connection, address: str) -> set[str]:
@@ -85,6 +125,11 @@ def token(desk: Desk, address: str, list_name: str = ALL) -> str:
     return _fernet(desk).encrypt(json.dumps([address, list_name]).encode()).decode().rstrip("=")
 
 
+def link(desk: Desk, address: str, list_name: str = ALL) -> str:
+    """The unsubscribe page of one person: for the footer of a mail, and for its header."""
+    return desk.url("unsubscribe/" + token(desk, address, list_name))
+
+
 def list_unsubscribe_headers(desk: Desk, address: str, list_name: str = ALL) -> dict[str, str]:
     """The two headers of RFC 8058 for one mail; both must be covered by its DKIM signature.
 
@@ -93,7 +138,7 @@ def list_unsubscribe_headers(desk: Desk, address: str, list_name: str = ALL) -> 
         list_name: topic or list that the mail belongs to; `*` for all promotional mail.
     """
     return {
-        "List-Unsubscribe": f"<{desk.url('unsubscribe/' + token(desk, address, list_name))}>",
+        "List-Unsubscribe": f"<{link(desk, address, list_name)}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }
 

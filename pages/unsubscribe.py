@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from dsr import page_actions, suppression
+from dsr import preferences, suppression
 from dsr.desk import Desk
 from dsr.letters import catalogue
 from dsr.policy import Topic
@@ -20,14 +20,14 @@ bp = blueprint("unsubscribe")
 @bp.route("/unsubscribe/<token>", methods=["GET", "POST"])
 def page(token: str) -> Response:
     desk = current_desk()
-    address = page_actions.recipient(desk, token)
+    address = preferences.recipient(desk, token)
     if address is None:
         return invalid("page.unsubscribe_title", "page.unsubscribe_invalid")
     if request.method == "POST":
         return _post(desk, address)
     with desk.db.read() as conn:
-        lang = language(otherwise=page_actions.language_of(desk, conn, address))
-        out = page_actions.unsubscribed(desk, conn, address)
+        lang = language(otherwise=preferences.language_of(desk, conn, address))
+        out = preferences.unsubscribed(desk, conn, address)
     return _show(desk, address, lang, "page.unsubscribe_done_title" if out else "page.unsubscribe_title")
 
 
@@ -36,14 +36,14 @@ def _post(desk: Desk, address: str) -> Response:
     wanted = set(form.getlist("topic"))
     if "List-Unsubscribe" not in form and form.get("do") == "resubscribe":
         with desk.db.write() as conn:
-            page_actions.resubscribe(desk, conn, address)
+            preferences.resubscribe(desk, conn, address)
         return _show(desk, address, lang, "page.unsubscribe_resubscribed_title")
     if "List-Unsubscribe" not in form and form.get("do") == "topics" and wanted:
         with desk.db.write() as conn:
-            page_actions.choose_topics(desk, conn, address, wanted)
+            preferences.choose_topics(desk, conn, address, wanted)
         saved = Note(catalogue.say("page.unsubscribe_topics_done", lang))
         return _show(desk, address, lang, "page.unsubscribe_title", saved)
-    page_actions.unsubscribe(desk, address, lang)
+    preferences.unsubscribe(desk, address, lang)
     return _page(desk, lang, "page.unsubscribe_done_title", {suppression.ALL})
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Response, request
 
-from dsr import commands, links, page_actions
+from dsr import commands, links, opening, page_actions
 from dsr.desk import Desk
 from dsr.letters import catalogue
 from dsr.model import RequestStatus
@@ -38,7 +38,7 @@ def _post(desk: Desk, token: str) -> Response:
         lang, note, status_link = language(row.language), None, ""
         if row.status == str(RequestStatus.IDENTITY_PENDING):
             if request.form.get("do") == "send":
-                note = sent_note(commands.mail_page_code(desk, conn, row.reference), lang)
+                note = sent_note(opening.mail_page_code(desk, conn, row.reference), lang)
             else:
                 checked, reference = page_actions.confirm(desk, conn, row.reference, request.form.get("code", ""))
                 note = code_note(checked, lang)

@@ -126,7 +126,7 @@ class World:
         return repr(rows)
 
 
-def make_world(folder: Path) -> World:
+def make_world(folder: Path, **variables: str) -> World:
     env = {
         "SECRET_KEY": "s" * 40,
         "HASH_KEY": "h" * 40,
@@ -137,6 +137,7 @@ def make_world(folder: Path) -> World:
         "LEDGER_URL": f"sqlite:///{folder / 'ledger.sqlite'}",
         "PACKAGE_FOLDER": str(folder / "packages"),
         "LOG_LEVEL": "ERROR",
+        **variables,
     }
     app = create_app(env)
     assert not app.extensions["problems"], app.extensions["problems"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from dsr import commands, receipts
+from dsr import opening, receipts
 from dsr.fulfilment import Step
 from dsr.letters import catalogue
 from dsr.model import Operation, Outcome, ReceiptStatus, RequestStatus, Right, Verdict
@@ -183,7 +183,7 @@ def test_an_expired_code_and_the_code_of_another_request_withdraw_nothing(world:
 def test_a_withdrawal_code_verifies_nothing_and_a_verification_code_withdraws_nothing(world: World) -> None:
     """Attack G15: a code counts for what it was mailed for."""
     with world.desk.db.write() as conn:
-        reference = commands.open_by_agent(world.desk, conn, "U1", "maria.pop@example.com", "erasure")
+        reference = opening.open_by_agent(world.desk, conn, "U1", "maria.pop@example.com", "erasure")
     for_verify = world.code()
     status, verify = world.link("status", reference), world.link("verify", reference)
     world.client.post(status, data={"code": for_verify})
@@ -206,7 +206,7 @@ def test_too_late_is_said_plainly(world: World) -> None:
 
 def test_no_code_goes_to_a_child_whose_account_was_reported(world: World) -> None:
     with world.desk.db.write() as conn:
-        reference = commands.open_by_agent(world.desk, conn, "U1", "maria.pop@example.com", "age")
+        reference = opening.open_by_agent(world.desk, conn, "U1", "maria.pop@example.com", "age")
     path = world.link("status", reference)
     assert say("page.withdraw_heading") not in world.client.get(path).text
     world.client.post(path, data={"do": "send"})
@@ -227,7 +227,7 @@ def test_no_more_than_three_codes_an_hour_are_mailed(world: World) -> None:
 def opened_by_agent(world: World, right: str = "erasure") -> tuple[str, str]:
     """Reference, and the path of the link in the mail."""
     with world.desk.db.write() as conn:
-        reference = commands.open_by_agent(world.desk, conn, "U1", "maria.pop@example.com", right)
+        reference = opening.open_by_agent(world.desk, conn, "U1", "maria.pop@example.com", right)
     (url,) = [word for word in world.mails()[-1]["text"].split() if "/verify/" in word]
     return reference, world.path(url)
 

@@ -42,7 +42,7 @@ class Vault:
 
     def hash(self, kind: str, value: str) -> str:
         """Keyed hash of a value; `kind` keeps equal values of different meaning apart."""
-        return hmac.new(self._hash_key, f"{kind}\0{value}".encode(), sha256).hexdigest()
+        return hmac.digest(self._hash_key, f"{kind}\0{value}".encode(), "sha256").hex()
 
     def new_key(self, conn: sa.Connection) -> str:
         id, raw = secrets.token_hex(16), Fernet.generate_key()

@@ -1,0 +1,101 @@
+"""Opening a request for a person who is not in a conversation: by an agent, by the company's own site, on a page.
+
+Proof is asked from the person, by a code in a mail; who opens a request proves nothing. All take the caller's
+transaction.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from dsr import addresses, commands, identity, links, outgoing, requests
+from dsr.desk import Desk
+from dsr.errors import RequestError, UnsupportedRequest
+from dsr.letters import mails
+from dsr.model import WITHOUT_PROOF, RequestStatus, Right
+
+
+def open_by_agent(desk: Desk, conn: sa.Connection, agent: str, address: str, right_name: str) -> str:
+    """An agent opens a request for a person; proof is asked from the person, never from the agent.
+
+    Raises:
+        UnsupportedRequest: no such right.
+        RequestError: not an e-mail address.
+    """
+    spoken = {"delete": "erasure", "forget": "erasure", "object": "objection", "age": "age_report"}
+    name = spoken.get(right_name.lower(), right_name.lower())
+    if name not in {str(r) for r in Right}:
+        raise UnsupportedRequest(f"no such right; known: {', '.join(str(r) for r in Right)}")
+    reference, _ = open_for(desk, conn, Right(name), address, channel="agent", opened_by=f"agent:{agent}")
+    return reference
+
+
+def open_for(
+    desk: Desk, conn: sa.Connection, right: Right, address: str, *, channel: str, opened_by: str, language: str = "en"
+) -> tuple[str, bool]:
+    """Open a request for a person who is not in a conversation; a code asks the person for proof by mail.
+
+    Returns:
+        the reference, and False if proof is needed and the address has had too many codes.
+
+    Raises:
+        RequestError: not an e-mail address.
+    """
+    address, now = addresses.normalise(address), desk.now()
+    if not address:
+        raise RequestError("that is not an e-mail address that we can use")
+    if right in WITHOUT_PROOF:
+        opened = commands.open_without_proof(
+            desk,
+            conn,
+            right,
+            address,
+            received_at=now,
+            channel=channel,
+            language=language,
+            opened_by=opened_by,
+        )
+        return opened, True
+    reference = requests.open_request(
+        desk,
+        conn,
+        right,
+        address,
+        received_at=now,
+        channel=channel,
+        status=RequestStatus.IDENTITY_PENDING,
+        opened_by=opened_by,
+        language=language,
+    )
+    sent = mail_page_code(desk, conn, reference)
+    commands.announce(desk, conn, reference)
+    return reference, sent
+
+
+def mail_page_code(desk: Desk, conn: sa.Connection, reference: str) -> bool:
+    """Mail the person of a request a fresh code, to be typed on the request's verify page.
+
+    Returns:
+        False if the address has had too many codes.
+    """
+    request = requests.get(desk, conn, reference)
+    issued = identity.issue(desk, conn, request.row.address_hash, [str(request.right)], reference=reference)
+    if issued is None:
+        return False
+    lifetime = timedelta(days=30)
+    mail = mails.agent_opened_mail(
+        request.address,
+        request.row.language,
+        reference=reference,
+        right=request.right,
+        code=issued.code,
+        link=links.make(desk, conn, "verify", lifetime=lifetime, reference=reference),
+        not_me_link=links.make(
+            desk, conn, "not_me", lifetime=lifetime, reference=reference, challenge_id=issued.challenge_id
+        ),
+        company=desk.company,
+    )
+    outgoing.mail(desk, conn, request.row.key_id, mail, f"code:{issued.challenge_id}", reference)
+    return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from dsr import audit, commands, links, requests
+from dsr import audit, commands, links, opening, requests
 from dsr.desk import Desk
 from dsr.messages import DeletionAsked
 from dsr.model import Identities, RequestStatus, Right
@@ -39,7 +39,7 @@ def open_erasure(desk: Desk, conn: sa.Connection, asked: DeletionAsked, address:
     requests.update(conn, reference, identities_enc=desk.vault.seal(conn, key_id, whole))
     links.make(desk, conn, "status", lifetime=commands.LINK_LIFETIME, reference=reference, token=asked.code)
     if address:
-        commands.mail_page_code(desk, conn, reference)
+        opening.mail_page_code(desk, conn, reference)
     else:
         why = f"no account has the id that {asked.vendor} named; look for the person and open a request by address"
         audit.record(desk, conn, who="desk", what="request.unknown_person", reference=reference, why=why)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from dsr import commands, identity, requests
+from dsr import commands, identity, opening, requests
 from dsr.desk import Desk
 from dsr.errors import TransitionNotAllowed
 from dsr.model import RequestStatus
@@ -45,7 +45,7 @@ def go_on(desk: Desk, conn: sa.Connection, agent: str, reference: str) -> str:
         proof_asked_at=request.row.proof_asked_at or now,
         wake_at=now + timedelta(seconds=desk.settings.identity_expiry),
     )
-    if not commands.mail_page_code(desk, conn, reference):
+    if not opening.mail_page_code(desk, conn, reference):
         raise TransitionNotAllowed("the address has had too many codes; try again in an hour")
     commands.reply_in_conversation(desk, conn, reference, f"unfrozen:{reference}:{now.isoformat()}", "unfrozen")
     return "the person has been mailed a fresh code; without it nothing happens"

@@ -87,11 +87,14 @@ def _show(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> 
         f"received {_date(desk, row.received_at)} in {row.channel}, due {_date(desk, row.due_at)}"
         + (f", proved by {row.verified_by}" if request.verified else ", not proved"),
     ]
+    due_there = {(s.processor, str(s.operation)): s.vendor_ready for s in receipts.steps(desk, conn, request.reference)}
     for step in receipts.rows(conn, request.reference):
         state = step.verdict or (f"{step.outcome or ''} {step.status}").strip()
         until = (
             f" until {_date(desk, step.due_at)}" if step.outcome == "manual" and step.status == "in_progress" else ""
         )
+        if there := due_there[step.processor, step.operation]:
+            state += f", done there by {_date(desk, there)}"
         problem = f" ({step.problem})" if step.problem else ""
         lines.append(f"• {step.processor} {step.operation}: {_words_of(state)}{until}{problem}")
         if until:

@@ -58,6 +58,12 @@ class Step:
             self.operation is not Operation.ERASE or self.verdict is not None
         )
 
+    @property
+    def vendor_ready(self) -> datetime | None:
+        """When the vendor, having been told, should be done: the next question after its own delay."""
+        told = self.status in (ReceiptStatus.IN_PROGRESS, ReceiptStatus.COMPLETED)
+        return self.next_at if told and not self.settled else None
+
 
 @dataclass(frozen=True)
 class Next:

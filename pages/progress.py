@@ -78,7 +78,10 @@ def services(
         due: until when a person has what is left to a person.
     """
     found: dict[str, State] = {}
+    ready: dict[str, datetime] = {}
     for step in steps:
+        if step.vendor_ready:
+            ready[step.processor] = max(step.vendor_ready, ready.get(step.processor, step.vendor_ready))
         states = (state_of(step), found.get(step.processor, "none"))
         found[step.processor] = min(states, key=ORDER.index)
     lines = []
@@ -87,6 +90,9 @@ def services(
         words = catalogue.say(f"word.{_WORD[state]}", language)
         if state == "person":
             words += " " + catalogue.say("word.until", language, date=catalogue.date(due, language, timezone))
+        if state == "working" and name in ready:
+            date = catalogue.date(ready[name], language, timezone)
+            words += ", " + catalogue.say("word.vendor_ready", language, date=date)
         lines.append(Service(labels.get(name, name), state, words))
     return lines
 

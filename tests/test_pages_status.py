@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,12 @@ def test_of_two_steps_at_one_service_the_one_that_takes_longest_is_told(world: W
     by_hand = Step("p", Operation.RESTRICT, 1, ReceiptStatus.IN_PROGRESS, Outcome.MANUAL)
     (line,) = progress.services([by_hand, done], {"p": "P"}, world.clock(), "en", "UTC")
     assert line.state == "person"
+
+
+def test_a_vendor_that_takes_its_time_is_shown_with_the_day_on_which_it_is_done(world: World) -> None:
+    told = Step("p", Operation.ERASE, 1, ReceiptStatus.COMPLETED, Outcome.DONE, datetime(2026, 12, 23, tzinfo=UTC))
+    (line,) = progress.services([told], {"p": "P"}, world.clock(), "en", "UTC")
+    assert line.words == "in progress, done there by 23 December 2026"
 
 
 def test_the_status_page_still_works_when_the_persons_key_is_destroyed(world: World) -> None:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
+from dsr import addresses
 from dsr.desk import Desk
 from dsr.messages import (
     AgentCommand,
@@ -62,7 +63,7 @@ def _store_one(desk: Desk, conn: sa.Connection, channel: str, event: Inbound) ->
     sent_at: datetime = now
     if isinstance(event, InboundMessage):
         conversation_id, key_id = conversation_of(
-            desk, conn, event.conversation, event.conversation.person or event.address
+            desk, conn, event.conversation, event.conversation.person or event.address, event.address
         )
         sent_at = event.sent_at
     else:
@@ -105,7 +106,9 @@ def load(kind: str, body: dict[str, Any]) -> Inbound:
     return event
 
 
-def conversation_of(desk: Desk, conn: sa.Connection, ref: ConversationRef, author: str) -> tuple[str, str]:
+def conversation_of(
+    desk: Desk, conn: sa.Connection, ref: ConversationRef, author: str, address: str = ""
+) -> tuple[str, str]:
     """Id and key of one author's part of a conversation, made at their first message.
 
     Each author has a state of their own: a code that another participant types proves nothing (attacks G10, G11).
@@ -123,6 +126,7 @@ def conversation_of(desk: Desk, conn: sa.Connection, ref: ConversationRef, autho
             id=id,
             channel=ref.channel,
             external_hash=external_hash,
+            address_hash=desk.vault.hash("address", known) if (known := addresses.normalise(address)) else None,
             key_id=key_id,
             ref_enc=desk.vault.seal(conn, key_id, asdict(ref)),
             updated_at=desk.now(),

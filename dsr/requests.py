@@ -37,6 +37,7 @@ MOVES: Mapping[RequestStatus, frozenset[RequestStatus]] = {
     S.EXPIRED: frozenset(),
 }
 OPEN = frozenset(s for s, to in MOVES.items() if to and s is not S.PARTIALLY_COMPLETED)
+ENDED = frozenset(s for s, to in MOVES.items() if not to)
 WITHDRAWABLE = frozenset(s for s, to in MOVES.items() if S.WITHDRAWN in to)
 
 
@@ -194,6 +195,8 @@ def move(
         and not (request.verified or "verified_at" in values)
     ):
         raise TransitionNotAllowed("the person is not proved yet (GDPR Art. 12(6))")
+    if to in ENDED:  # the sweep comes for what the desk itself holds (dsr.retention)
+        values = {"finished_at": desk.now(), "wake_at": desk.now(), **values}
     conn.execute(requests.update().where(requests.c.reference == reference).values(status=to, **values))
     audit.record(
         desk, conn, who=who, what=f"request.{to}", reference=reference, why=why, details={"from": request.status}

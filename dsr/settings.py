@@ -36,6 +36,8 @@ class Settings(BaseModel):
         package_folder: where export packages lie, encrypted, until they expire.
         base_url: the only source of links in mails.
         cooling_off: seconds between proof and the start of an erasure.
+        proof_period: seconds that a person's key outlives their last request; None: the years of the rule
+            `ro-proof-period`.
         vendor_day: seconds that a "day" of a vendor's delay takes; 86,400 except in the demo.
         api_tokens: bearer tokens of the HTTP API, comma-separated; without one the API is off.
         retry_base: seconds before the second try of a processor that failed; doubles up to an hour.
@@ -55,6 +57,7 @@ class Settings(BaseModel):
     cooling_off: Seconds = 86400.0
     package_expiry: Seconds = 7 * 86400.0
     identity_expiry: Seconds = 30 * 86400.0
+    proof_period: Seconds | None = None
     vendor_day: Seconds = 86400.0
     retry_base: Seconds = 30.0
     processor_tries: int = 8

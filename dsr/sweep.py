@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from dsr import export, outgoing
+from dsr import outgoing
 from dsr.desk import Desk
-from dsr.store.tables import messages, packages, requests
+from dsr.store.tables import messages, requests
 
 FORGOTTEN = timedelta(seconds=60)
 
@@ -47,22 +47,6 @@ def once(desk: Desk) -> None:
         for reference in due:
             conn.execute(requests.update().where(q.reference == reference).values(wake_at=now + timedelta(minutes=10)))
             desk.tasks.advance(conn, reference)
-
-
-def purge(desk: Desk) -> None:
-    """Remove what has outlived its use: packages past their expiry, and the addresses that were kept for them."""
-    with desk.db.write() as conn:
-        p = packages.c
-        expired = conn.execute(
-            sa.select(p.reference).where(p.expires_at <= desk.now(), p.shredded_at.is_(None))
-        ).scalars()
-        for reference in list(expired):
-            export.shred(desk, conn, reference)
-            conn.execute(
-                requests.update()
-                .where(requests.c.reference == reference, requests.c.status == "completed")
-                .values(address_enc=None, identities_enc=None)
-            )
 
 
 def message_again(desk: Desk, message_id: int, delay: float) -> None:

@@ -124,9 +124,16 @@ def _take_turn(desk: Desk, conn: sa.Connection, conversation_id: str, message_id
         conversations.update()
         .where(conversations.c.id == conversation_id)
         .values(
-            state_enc=desk.vault.seal(conn, row.key_id, turn.state.dump()), language=language, updated_at=desk.now()
+            state_enc=desk.vault.seal(conn, row.key_id, turn.state.dump()),
+            address_hash=_whose(desk, turn.state.address or said.address) or row.address_hash,
+            language=language,
+            updated_at=desk.now(),
         )
     )
+
+
+def _whose(desk: Desk, address: str) -> str | None:
+    return desk.vault.hash("address", address) if address else None
 
 
 def _language(known: str, state: State, said: Said) -> str:

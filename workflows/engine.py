@@ -11,7 +11,7 @@ import structlog
 from dbos import DBOS, DBOSConfig
 from dbos import DBOSPortableJSONSerializer as PortableJSON
 
-from dsr import anchor, outgoing, receipts, sweep
+from dsr import anchor, outgoing, receipts, retention, sweep
 from dsr.desk import Desk
 from dsr.errors import VendorError
 from dsr.settings import Settings
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 POLL_MESSAGES = 0.1  # seconds; answers at a vendor in well under a quarter of a second
 POLL_REQUESTS = 0.2
 SWEEP_EVERY = 30.0
-RETENTION = timedelta(days=3)  # of finished workflows
+PURGE_EVERY = timedelta(hours=1)
 
 _worker: Worker | None = None
 
@@ -68,7 +68,13 @@ def own_engine(settings: Settings) -> sa.Engine:
     @sa.event.listens_for(engine, "connect")
     def _on_connect(connection: Any, record: Any) -> None:
         connection.isolation_level = "IMMEDIATE"
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "busy_timeout=30000",
+            "foreign_keys=ON",
+            "secure_delete=ON",
+        ):
             connection.execute(f"PRAGMA {pragma}")
 
     return engine
@@ -105,14 +111,18 @@ def start(worker: Worker, engine: sa.Engine) -> None:
 
 def run_forever(worker: Worker) -> None:
     """Sweep now and then, do what is due once a day, and show that this worker lives, until the process ends."""
-    today = None
+    today, purged = None, None
     while True:
         heartbeat(worker.desk, worker.id)
+        if purged is None or worker.desk.now() - purged >= PURGE_EVERY:
+            purged = worker.desk.now()
+            purge(worker.desk)
         if today != worker.desk.now().date():
             today = worker.desk.now().date()
             daily(worker)
         time.sleep(SWEEP_EVERY)
         sweep.once(worker.desk)
+        retention.settle_due(worker.desk)
         _anchor(worker.desk)
 
 
@@ -124,21 +134,32 @@ def _anchor(desk: Desk) -> None:
 
 
 def daily(worker: Worker) -> None:
-    """What each processor wants done once a day (lists to fetch), and what has outlived its retention."""
+    """What each processor wants done once a day (lists to fetch), and the looks of a day."""
     for name, processor in worker.connections.processors.items():
         try:
             processor.daily()
         except VendorError as error:
             log.warning("daily work failed", processor=name, problem=error.what)
-    sweep.purge(worker.desk)
     returned.daily(worker)
     _anchor(worker.desk)
     anchor.post(worker.desk)
-    before = (worker.desk.now() - RETENTION).isoformat()
-    ended = DBOS.list_workflows(
-        status=["SUCCESS", "ERROR"], completed_before=before, limit=10_000, load_input=False, load_output=False
-    )
-    DBOS.delete_workflows([workflow.workflow_id for workflow in ended])  # duplicates are known by our own table
+
+
+def purge(desk: Desk) -> None:
+    """Remove what has outlived its retention, ours and the engine's."""
+    retention.purge(desk)
+    before = (desk.now() - retention.periods()["engine"]).isoformat()
+    for _ in range(retention.ROUNDS):
+        ended = DBOS.list_workflows(
+            status=["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
+            completed_before=before,
+            limit=retention.CHUNK,
+            load_input=False,
+            load_output=False,
+        )
+        DBOS.delete_workflows([workflow.workflow_id for workflow in ended])  # our own table knows duplicates
+        if len(ended) < retention.CHUNK:
+            return
 
 
 def heartbeat(desk: Desk, id: str) -> None:

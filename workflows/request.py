@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from dsr import finishing, fulfilment, ledger, receipts, requests
+from dsr import finishing, fulfilment, ledger, receipts, requests, retention
 from dsr.errors import VendorError
 from dsr.export import collect
 from dsr.fulfilment import Next, Step
@@ -46,6 +46,7 @@ def advance(worker: Worker, reference: str) -> None:
     while True:
         request = finishing.ready(worker.desk, reference)
         if request is None:
+            retention.settle(worker.desk, reference)
             return
         if request.address and not request.row.identities_enc and not _resolve(worker, request):
             return

@@ -31,6 +31,7 @@ def make_engine(url: str, *, pool_size: int = 20) -> sa.Engine:
         connection.execute("PRAGMA synchronous=FULL")  # a commit is on the disk before it is acknowledged
         connection.execute("PRAGMA busy_timeout=30000")
         connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten, in the file and in freed pages
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: sa.Connection) -> None:
@@ -62,6 +63,19 @@ class Database:
         """A transaction that only reads; on SQLite it does not wait for writers."""
         with self.engine.connect().execution_options(reading=True) as conn:
             yield conn
+
+    def checkpoint(self) -> None:
+        """Move SQLite's log into its file and empty it, so that what was deleted is not in the log either.
+
+        Somebody who reads for longer than a second puts it off until the next time.
+        """
+        if self.sqlite:
+            raw = self.engine.raw_connection()  # a checkpoint is made outside of transactions
+            try:
+                for pragma in ("busy_timeout=1000", "wal_checkpoint(TRUNCATE)", "busy_timeout=30000"):
+                    raw.cursor().execute(f"PRAGMA {pragma}").fetchall()
+            finally:
+                raw.close()
 
     @property
     def sqlite(self) -> bool:

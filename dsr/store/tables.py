@@ -72,6 +72,7 @@ conversations = Table(
     Column("id", String(32), primary_key=True),
     Column("channel", String(40), nullable=False),
     Column("external_hash", String(64), nullable=False),
+    Column("address_hash", String(64), index=True),  # whose address was claimed or attached last
     Column("key_id", String(32), ForeignKey("keys.id"), nullable=False),
     Column("ref_enc", LargeBinary, nullable=False),
     Column("state_enc", LargeBinary),
@@ -86,7 +87,7 @@ messages = Table(
     Column("id", Integer, primary_key=True),
     Column("channel", String(40), nullable=False),
     Column("event_id", String(200), nullable=False),
-    Column("conversation_id", String(32), ForeignKey("conversations.id")),  # NULL for events without one
+    Column("conversation_id", String(32), ForeignKey("conversations.id"), index=True),  # NULL for events without one
     Column("kind", String(30), nullable=False),
     Column("key_id", String(32), ForeignKey("keys.id"), nullable=False),
     Column("body_enc", LargeBinary, nullable=False),
@@ -111,8 +112,8 @@ outgoing = Table(  # replies, notes and mails: written with the state that cause
     Column("lane", String(80), nullable=False),  # rows of one lane go out one after the other
     Column("kind", String(20), nullable=False),  # reply, note, mail, agents, respond
     Column("channel", String(40), nullable=False),
-    Column("key_id", String(32), ForeignKey("keys.id"), nullable=False),
-    Column("body_enc", LargeBinary, nullable=False),
+    Column("key_id", String(32), ForeignKey("keys.id"), nullable=False, index=True),
+    Column("body_enc", LargeBinary, nullable=False),  # empty once its retention is over
     Column("reference", String(12)),
     Column("created_at", Instant, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -171,7 +172,7 @@ requests = Table(
     Column("regime", String(10), nullable=False, server_default="gdpr"),
     Column("channel", String(40), nullable=False),
     Column("vendor", String(40), nullable=False, server_default=""),  # whose processor comes last
-    Column("conversation_id", String(32), ForeignKey("conversations.id")),
+    Column("conversation_id", String(32), ForeignKey("conversations.id"), index=True),
     Column("language", String(8), nullable=False, server_default="en"),
     Column("address_hash", String(64), index=True),
     Column("key_id", String(32), ForeignKey("keys.id"), nullable=False),

@@ -1,7 +1,8 @@
 """Encryption of personal columns, and keyed hashes for look-up.
 
 Each person (before that: each conversation) has a key of their own, wrapped by the DATA_KEYS. Destroying that key
-makes every copy of the person's columns unreadable, back-ups included.
+makes what it protected unreadable wherever it still lies: in freed pages, in logs of the database, in copies of files.
+A whole back-up of the database holds the wrapped key as well, and is readable until it is deleted or DATA_KEYS are.
 """
 
 from __future__ import annotations
@@ -53,20 +54,24 @@ class Vault:
         return id
 
     def destroy(self, conn: sa.Connection, key_id: str) -> None:
+        """Overwrite a key with nothing; its row stays, and says when."""
         self._fresh.pop(key_id, None)
         conn.execute(keys.update().where(keys.c.id == key_id).values(wrapped=None, destroyed_at=self._now()))
+
+    def alive(self, conn: sa.Connection, key_id: str) -> bool:
+        return conn.execute(sa.select(keys.c.wrapped).where(keys.c.id == key_id)).scalar() is not None
 
     def seal(self, conn: sa.Connection, key_id: str, value: Any) -> bytes:
         """Encrypt a JSON value with a person's key."""
         return self._key(conn, key_id).encrypt(json.dumps(value, ensure_ascii=False).encode())
 
     def open(self, conn: sa.Connection, key_id: str, sealed: bytes | None) -> Any:
-        """Decrypt what `seal` made; None stays None.
+        """Decrypt what `seal` made; None, and what was emptied since, is None.
 
         Raises:
             KeyDestroyed: the key is gone.
         """
-        return None if sealed is None else json.loads(self._key(conn, key_id).decrypt(sealed))
+        return None if not sealed else json.loads(self._key(conn, key_id).decrypt(sealed))
 
     def file_key(self, conn: sa.Connection, key_id: str) -> bytes:
         """32 bytes for encrypting this person's files, derived from their key."""

@@ -20,6 +20,7 @@ HELP = f"""*Privacy Desk*
 `/privacy show REF` one request: due date, steps, what waits for a person
 `/privacy open EMAIL RIGHT` open a request for somebody; proof is asked from that person.
     Rights: erasure, export, unsubscribe, objection, age_report, rectification, restriction, access
+`/privacy code REF` mail the person of a request a code for our page (when those of the chat are used up)
 `/privacy approve REF` let a request that waits for an agent go on (four eyes: not the one who opened it)
 `/privacy done REF PROCESSOR OPERATION` a manual task is done
 `/privacy withdraw REF` stop a request that has not begun
@@ -114,6 +115,15 @@ def _open(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> 
     return f"Opened {reference}, due {_date(desk, request.row.due_at)}: {how}."
 
 
+def _code(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> str:
+    reference = _reference(arguments)
+    if requests.get(desk, conn, reference).status != "identity_pending":
+        raise RequestError(f"{reference} waits for no proof")
+    if not opening.mail_page_code(desk, conn, reference):
+        raise RequestError("this address has had too many codes; try again in an hour")
+    return f"{reference}: a code is on its way; it is typed on the page that the mail links."
+
+
 def _approve(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> str:
     reference = _reference(arguments)
     return f"{reference}: {commands.approve(desk, conn, agent, reference)}."
@@ -153,6 +163,7 @@ _COMMANDS: dict[str, Callable[[Desk, sa.Connection, str, list[str]], str]] = {
     "list": _list,
     "show": _show,
     "open": _open,
+    "code": _code,
     "approve": _approve,
     "withdraw": _withdraw,
     "done": _done,

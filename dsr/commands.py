@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dsr import audit, identity, links, outgoing, requests, suppression
+from dsr import audit, four_eyes, identity, lifting, links, outgoing, requests, suppression
 from dsr.desk import Desk
 from dsr.errors import NotVerified, RequestError, TransitionNotAllowed
 from dsr.letters import catalogue, mails
@@ -143,6 +143,17 @@ def announce(desk: Desk, conn: sa.Connection, reference: str) -> None:
     outgoing.tell_agents(desk, conn, r.row.key_id, text, f"announce:{reference}", reference)
 
 
+def tell_of_limit(desk: Desk, conn: sa.Connection, reference: str) -> None:
+    """No more codes for an address today: the agents can help an honest person in. Told once a day and address."""
+    row = requests.get(desk, conn, reference).row
+    text = (
+        f"{reference}: codes to {row.address_masked} have reached their limit; somebody may be asking in the person's "
+        f"name. If the person writes: `/privacy code {reference}` mails one that is counted apart."
+    )
+    key = f"limit:{row.address_hash}:{desk.now().date().isoformat()}"
+    outgoing.tell_agents(desk, conn, row.key_id, text, key, reference)
+
+
 def approve(desk: Desk, conn: sa.Connection, agent: str, reference: str) -> str:
     """An agent lets a waiting request go on: cut short nothing, skip no proof.
 
@@ -157,8 +168,7 @@ def approve(desk: Desk, conn: sa.Connection, agent: str, reference: str) -> str:
     """
     request = requests.get(desk, conn, reference, lock=True)
     who = f"agent:{agent}"
-    if request.row.opened_by == who or request.row.verified_by == who:
-        raise TransitionNotAllowed("who opened or verified a request cannot approve it alone (four eyes)")
+    four_eyes.forbid_own(desk, conn, agent, request)
     if request.right is Right.AGE_REPORT and request.status is S.WAITING_FOR_AGENT:
         if not request.address:
             raise TransitionNotAllowed("the report names no account yet")
@@ -211,13 +221,14 @@ def rectify(desk: Desk, conn: sa.Connection, agent: str, reference: str, changes
 
 
 def withdraw(desk: Desk, conn: sa.Connection, who: str, reference: str, why: str) -> None:
-    """Withdraw a request that has not begun.
+    """Withdraw a request that has not begun, or was frozen. A restriction that it pushed is lifted again.
 
     Raises:
         TransitionNotAllowed: it has begun or ended.
     """
-    requests.move(desk, conn, reference, S.WITHDRAWN, who=who, why=why)
+    requests.move(desk, conn, reference, S.WITHDRAWN, who=who, why=why, wake_at=None)
     identity.void(desk, conn, reference=reference)
+    lifting.lift(desk, conn, reference, who=who)
 
 
 def not_me(desk: Desk, conn: sa.Connection, link: sa.Row[Any]) -> list[str]:
@@ -248,6 +259,8 @@ def not_me(desk: Desk, conn: sa.Connection, link: sa.Row[Any]) -> list[str]:
             )
             frozen.append(row.reference)
             text = f'{row.reference}: the owner of the address says "this was not me". It is frozen; please look.'
+            if restricted := lifting.pushed(conn, row.reference):
+                text += f" Data are restricted at {len(restricted)} processors: withdraw {row.reference} lifts that."
             outgoing.tell_agents(desk, conn, request.row.key_id, text, f"notme:{row.reference}", row.reference)
     return frozen
 

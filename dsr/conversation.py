@@ -36,6 +36,7 @@ class State:
         references: requests of this conversation, oldest first.
         received: when the waiting rights were asked for (ISO): the legal clock starts there.
         nudges: how often we asked for the address without getting one.
+        signed: the channel vouches that the author is the one of `address`.
     """
 
     stage: Stage = "idle"
@@ -45,6 +46,7 @@ class State:
     references: tuple[str, ...] = ()
     received: str = ""
     nudges: int = 0
+    signed: bool = False
 
     @classmethod
     def load(cls, kept: Mapping[str, Any] | None) -> State:
@@ -67,6 +69,7 @@ class Said:
         address: normalised address that the channel attached; may be empty.
         at: when, ISO, by the channel's clock.
         of_self: an age report speaks of its author.
+        signed: the channel vouches for `address` (a signed-in user, a workspace's confirmed member).
     """
 
     text: str
@@ -74,6 +77,7 @@ class Said:
     address: str
     at: str
     of_self: bool = False
+    signed: bool = False
 
 
 CodeResult = Literal["right", "wrong", "void", "expired"]
@@ -116,6 +120,7 @@ class SendCode:
     rights: tuple[Right, ...]
     address: str
     at: str
+    signed: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,7 @@ class Proved:
 
     rights: tuple[Right, ...]
     address: str
+    signed: bool = False
 
 
 @dataclass(frozen=True)
@@ -182,7 +188,8 @@ def _said(state: State, said: Said) -> Turn:
         if wants_code_again(said.text) or (
             rights and set(rights) <= set(_waiting(state)) and not addresses.find_in(said.text)
         ):
-            return _ask_for_proof(state, _waiting(state), state.address, state.received, [Say("code_sent_again")])
+            again: list[Step] = [Say("code_sent_again")]
+            return _ask_for_proof(state, _waiting(state), state.address, state.received, again, signed=state.signed)
     if state.references or state.stage == "code":
         if "withdraw" in signals or takes_back(said.text):
             # What the message asks for besides ("keep my account, just stop the newsletter") is only believed of
@@ -258,10 +265,12 @@ def _asked(state: State, said: Said, rights: Sequence[Right]) -> Turn:
     if not address:
         waiting = tuple(str(r) for r in rights)
         return _keep(state, stage="address", rights=waiting, received=said.at), [*steps, Say(problem)]
-    return _act(state, rights, address, said.at, steps, why)
+    return _act(state, rights, address, said.at, steps, why, signed=said.signed and address == said.address)
 
 
-def _act(state: State, rights: Sequence[Right], address: str, at: str, steps: list[Step], why: str = "") -> Turn:
+def _act(
+    state: State, rights: Sequence[Right], address: str, at: str, steps: list[Step], why: str = "", signed: bool = False
+) -> Turn:
     """The address is known: stop what can be stopped at once, ask for proof of the rest."""
     for right in rights:
         if right in WITHOUT_PROOF:
@@ -275,7 +284,7 @@ def _act(state: State, rights: Sequence[Right], address: str, at: str, steps: li
         if state.stage == "code" and address == state.address
         else proof
     )
-    return _ask_for_proof(state, merged, address, at, _understood(merged), first=steps)
+    return _ask_for_proof(state, merged, address, at, _understood(merged), first=steps, signed=signed)
 
 
 def _understood(rights: Sequence[Right]) -> list[Step]:
@@ -285,10 +294,18 @@ def _understood(rights: Sequence[Right]) -> list[Step]:
 
 
 def _ask_for_proof(
-    state: State, rights: tuple[Right, ...], address: str, at: str, say: list[Step], first: Sequence[Step] = ()
+    state: State,
+    rights: tuple[Right, ...],
+    address: str,
+    at: str,
+    say: list[Step],
+    first: Sequence[Step] = (),
+    *,
+    signed: bool,
 ) -> Turn:
-    after = _keep(state, stage="code", rights=tuple(str(r) for r in rights), address=address, received=at)
-    return after, [*first, SendCode(rights, address, at), *say]
+    names = tuple(str(r) for r in rights)
+    after = _keep(state, stage="code", rights=names, address=address, received=at, signed=signed)
+    return after, [*first, SendCode(rights, address, at, signed), *say]
 
 
 def _which_address(said: Said) -> tuple[str, str]:
@@ -342,7 +359,7 @@ def _withdraw(state: State, said: Said, rights: Sequence[Right]) -> Turn:
 
 def _code_checked(state: State, checked: CodeChecked) -> Turn:
     if checked.result == "right":
-        return _keep(state, stage="idle", rights=(), address=""), [Proved(_waiting(state), state.address)]
+        return _keep(state, stage="idle", rights=(), address=""), [Proved(_waiting(state), state.address, state.signed)]
     if checked.result == "wrong":
         return state, [Say("code_wrong", {"left": checked.left})]
     return state, [Say(f"code_{checked.result}")]

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from dsr import audit, codes, commands, export, fulfilment, links, outgoing, receipts, requests
+from dsr import audit, codes, commands, export, fulfilment, lifting, links, outgoing, receipts, requests
 from dsr.desk import Desk
 from dsr.fulfilment import Farewell, Step
 from dsr.letters import mails
@@ -18,7 +18,7 @@ from dsr.letters.certificate import Certificate, CertificateRow
 from dsr.messages import ConversationRef
 from dsr.model import Identities, Operation, RequestStatus, Right, Verdict
 from dsr.requests import SubjectRequest
-from dsr.store.tables import conversations
+from dsr.store.tables import challenges, conversations
 from dsr.store.tables import outgoing as outgoing_table
 from dsr.store.tables import requests as requests_table
 
@@ -33,6 +33,7 @@ def ready(desk: Desk, reference: str) -> SubjectRequest | None:
         if request.status is S.IDENTITY_PENDING:
             if wake and wake <= now:
                 requests.move(desk, conn, reference, S.EXPIRED, who="desk", why="the person never proved who they are")
+                lifting.lift(desk, conn, reference, who="desk")
             return None
         if request.status is S.COOLING_OFF:
             start = request.row.start_at
@@ -46,7 +47,10 @@ def ready(desk: Desk, reference: str) -> SubjectRequest | None:
             return requests.move(
                 desk, conn, reference, S.IN_PROGRESS, who="desk", why="the cooling-off time is over", started_at=now
             )
-        acts = request.status in (S.IN_PROGRESS, S.PARTIALLY_COMPLETED) or (
+        if request.status in lifting.ENDED and not lifting.under_way(conn, reference):
+            requests.update(conn, reference, wake_at=None)
+            return None
+        acts = request.status in (S.IN_PROGRESS, S.PARTIALLY_COMPLETED, *lifting.ENDED) or (
             request.status is S.WAITING_FOR_AGENT and request.right is Right.AGE_REPORT
         )
         return request if acts else None
@@ -58,6 +62,16 @@ def conversation_ref(desk: Desk, request: SubjectRequest) -> ConversationRef | N
     with desk.db.read() as conn:
         row = conn.execute(sa.select(conversations).where(conversations.c.id == request.row.conversation_id)).one()
         return ConversationRef(**desk.vault.open(conn, row.key_id, row.ref_enc))
+
+
+def proved_in_conversation(desk: Desk, request: SubjectRequest) -> bool:
+    """Was the code typed by the conversation's author? Then that is the person; typed on a page it may not be."""
+    c, row = challenges.c, request.row
+    used = sa.select(c.id).where(
+        c.conversation_id == row.conversation_id, c.address_hash == row.address_hash, c.used_at.is_not(None)
+    )
+    with desk.db.read() as conn:
+        return row.conversation_id is not None and conn.execute(used.limit(1)).first() is not None
 
 
 def keep_identities(desk: Desk, reference: str, found: Identities) -> None:
@@ -100,8 +114,8 @@ def finish(desk: Desk, reference: str, labels: Mapping[str, str]) -> bool:
     with desk.db.write() as conn:
         request = requests.get(desk, conn, reference, lock=True)
         steps = receipts.steps(desk, conn, reference)
-        if request.status is S.WAITING_FOR_AGENT:
-            return False  # the age report's decision is an agent's
+        if request.status in (S.WAITING_FOR_AGENT, *lifting.ENDED):
+            return False  # the age report's decision is an agent's; of what has ended only the lift was left
         if request.right is Right.OBJECTION and not request.verified:
             return _wait_for_proof(desk, conn, request)
         to = S.COMPLETED if fulfilment.complete(steps) else S.PARTIALLY_COMPLETED

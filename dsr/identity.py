@@ -22,7 +22,7 @@ from dsr.store.tables import challenges
 
 LIFETIME = timedelta(minutes=10)
 TRIES = 5
-PER_HOUR = 3
+PER_HOUR = 3  # and as many again of the reserved ones
 PER_DAY = 10
 
 
@@ -42,17 +42,21 @@ def issue(
     *,
     conversation_id: str | None = None,
     reference: str | None = None,
+    reserved: bool = False,
 ) -> Issued | None:
     """A new code; earlier ones of the same conversation or page are void. None: the address has had too many.
 
     Args:
         purpose: the rights that it proves; it counts for no other.
+        reserved: asked for where no stranger can ask: by an author whom the channel vouches for under this address,
+            on a page whose link was mailed to it, or by an agent. These have a count of their own, as large as that
+            of everybody's: who asks in a victim's name uses up only the latter, and cannot shut the victim out.
     """
     c, now = challenges.c, desk.now()
     if not desk.db.sqlite:  # SQLite's writers already queue up; here we make those of one address do so
         conn.execute(sa.select(sa.func.pg_advisory_xact_lock(int(address_hash[:15], 16))))
     recent = sa.select(sa.func.count(), sa.func.count(sa.case((c.created_at > now - timedelta(hours=1), 1)))).where(
-        c.address_hash == address_hash, c.created_at > now - timedelta(days=1)
+        c.address_hash == address_hash, c.reserved == reserved, c.created_at > now - timedelta(days=1)
     )
     day, hour = conn.execute(recent).one()
     if hour >= PER_HOUR or day >= PER_DAY:
@@ -69,6 +73,7 @@ def issue(
             code_hash=_hash(desk, issued.challenge_id, codes.normalise(issued.code)),
             created_at=now,
             expires_at=now + LIFETIME,
+            reserved=reserved,
         )
     )
     return issued

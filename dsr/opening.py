@@ -81,7 +81,8 @@ def mail_page_code(desk: Desk, conn: sa.Connection, reference: str) -> bool:
         False if the address has had too many codes.
     """
     request = requests.get(desk, conn, reference)
-    issued = identity.issue(desk, conn, request.row.address_hash, [str(request.right)], reference=reference)
+    purpose = [str(request.right)]
+    issued = identity.issue(desk, conn, request.row.address_hash, purpose, reference=reference, reserved=True)
     if issued is None:
         return False
     lifetime = timedelta(days=30)

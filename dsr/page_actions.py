@@ -52,7 +52,9 @@ def send_code(desk: Desk, conn: sa.Connection, reference: str, purpose: str) -> 
         False if the address has had too many codes.
     """
     request = requests.get(desk, conn, reference)
-    issued = identity.issue(desk, conn, request.row.address_hash, [purpose], reference=reference)
+    # The status link stands in the conversation too, where a stranger may read it; the download's only in the mail.
+    reserved = purpose == DOWNLOAD
+    issued = identity.issue(desk, conn, request.row.address_hash, [purpose], reference=reference, reserved=reserved)
     if issued is None:
         return False
     not_me = links.make(

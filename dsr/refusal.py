@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from dsr import commands, decisions, grounds, identity, outgoing, requests
+from dsr import commands, decisions, grounds, identity, lifting, outgoing, requests
 from dsr.desk import Desk
 from dsr.errors import TransitionNotAllowed
 from dsr.letters import mails
@@ -54,6 +54,7 @@ def confirm(desk: Desk, conn: sa.Connection, agent: str, reference: str) -> str:
     letter = _letter(desk, request, found, details["reason"])
     why = f"{found.id} ({found.article}); the reasons are kept encrypted"
     requests.move(desk, conn, reference, S.REFUSED, who=f"agent:{agent}", why=why, finished_at=desk.now())
+    lifting.lift(desk, conn, reference, who=f"agent:{agent}")
     identity.void(desk, conn, reference=reference)
     outgoing.mail(desk, conn, request.row.key_id, letter, f"refused:{reference}", reference)
     commands.reply_in_conversation(desk, conn, reference, f"refused:{reference}:line", "refused")

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from dsr import outgoing
+from dsr import lifting, outgoing
 from dsr.desk import Desk
 from dsr.store.tables import messages, requests
 
@@ -30,7 +30,14 @@ def once(desk: Desk) -> None:
                 .where(
                     q.wake_at <= now,
                     q.status.in_(
-                        ["identity_pending", "cooling_off", "in_progress", "waiting_for_agent", "partially_completed"]
+                        [
+                            "identity_pending",
+                            "cooling_off",
+                            "in_progress",
+                            "waiting_for_agent",
+                            "partially_completed",
+                            *lifting.ENDED,  # if there is a restriction to lift
+                        ]
                     ),
                 )
                 .order_by(q.received_at)

@@ -15,7 +15,7 @@ from dsr.conversation import CheckCode, Said, Say, State
 from dsr.desk import Desk
 from dsr.inbox import load
 from dsr.letters import catalogue, mails
-from dsr.messages import ConversationRef, InboundMessage, Reply
+from dsr.messages import ConversationRef, Evidence, InboundMessage, Reply
 from dsr.model import RequestStatus, Right
 from dsr.store.tables import conversations, messages
 from intents import clean, detect
@@ -78,6 +78,7 @@ def _understand(message: InboundMessage, state: State, complete: Complete) -> Sa
         address=addresses.normalise(message.address),
         at=message.sent_at.isoformat(),
         of_self="age_report" in detection.intents and age.speaks_of_self(text),
+        signed=message.evidence is Evidence.SIGNED,
     )
 
 
@@ -225,9 +226,15 @@ def _send_code(turn: _Turn, step: conversation.SendCode) -> None:
             )
     address_hash, key_id = requests.subject_key(desk, conn, step.address)
     issued = identity.issue(
-        desk, conn, address_hash, [str(r) for r in step.rights], conversation_id=turn.conversation_id
+        desk,
+        conn,
+        address_hash,
+        [str(r) for r in step.rights],
+        conversation_id=turn.conversation_id,
+        reserved=step.signed,
     )
     if issued is None:
+        commands.tell_of_limit(desk, conn, turn.state.references[-1])
         turn.say("code_limit")
         turn.unsaid = frozenset({"code_sent", "code_sent_again"})
         return
@@ -263,7 +270,8 @@ def _proved(turn: _Turn, step: conversation.Proved) -> None:
             turn.remember(duplicate)
             turn.say("already_open", **_facts(turn, duplicate))
             continue
-        commands.verified(desk, conn, reference, by="code", after=after if right is Right.ERASURE else "")
+        by = "signed+code" if step.signed else "code"
+        commands.verified(desk, conn, reference, by=by, after=after if right is Right.ERASURE else "")
         then = f"proved_{right}" if not (after and right is Right.ERASURE) else "proved_erasure_after_export"
         turn.say(then, **_facts(turn, reference))
         if right is Right.EXPORT:
@@ -276,10 +284,12 @@ def _withdraw(turn: _Turn, step: conversation.Withdraw) -> None:
     identity.void(desk, conn, conversation_id=turn.conversation_id)
     for reference in step.references:
         request = requests.get(desk, conn, reference)
-        if request.status in requests.WITHDRAWABLE:
+        if request.row.held_by:  # a hold was an agent's decision: taking it back is too
+            _hand_over(turn, conversation.HandOver(f"{reference} is to be withdrawn; its account is held"))
+            turn.say("handed_over")
+        elif request.status in requests.WITHDRAWABLE:
             said = "withdrawn" if request.verified else "withdrawn_pending"
-            why = "withdrawn in the conversation"
-            requests.move(desk, conn, reference, RequestStatus.WITHDRAWN, who="customer", why=why)
+            commands.withdraw(desk, conn, "customer", reference, "withdrawn in the conversation")
             turn.say(said, **_facts(turn, reference))
         elif request.status is RequestStatus.IN_PROGRESS and request.right is Right.ERASURE:
             turn.say("too_late", **_facts(turn, reference))

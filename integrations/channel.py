@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from dsr.errors import VendorRefused
@@ -103,6 +104,14 @@ class Channel(ABC):
     def identities(self, conversation: ConversationRef) -> tuple[Identity, ...]:
         """Identifiers at this vendor that belong to the conversation's author (its processor uses them)."""
         return ()
+
+    def address_on_record(self, conversation: ConversationRef) -> str:
+        """The address that the vendor's record of the conversation's author carries now, by asking; "" if none.
+
+        Raises:
+            VendorError: the vendor did not tell.
+        """
+        return self.complete(InboundMessage("", conversation, "-", datetime.now(UTC))).address
 
     @abstractmethod
     def check(self) -> None:

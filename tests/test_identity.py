@@ -79,7 +79,7 @@ def desk(database: str, clock: Clock) -> Iterator[Desk]:
     made.db.engine.dispose()
 
 
-def issue(desk: Desk, purpose: str = "erasure", *, address: str = ADDRESS, **where: str) -> identity.Issued | None:
+def issue(desk: Desk, purpose: str = "erasure", *, address: str = ADDRESS, **where: Any) -> identity.Issued | None:
     with desk.db.write() as conn:
         return identity.issue(desk, conn, address, [purpose], **(where or {"conversation_id": "c1"}))
 
@@ -268,18 +268,58 @@ def possible_codes() -> int:
     return sum(math.comb(length, k) * sure**k * (size - sure) ** (length - k) for k in range(2, length + 1))
 
 
-def year_of_guessing(addresses: int = 1) -> float:
-    """Upper bound of the probability that any of all the guesses of a year is right.
+def guesses_a_day() -> int:
+    """Comparisons within 24 hours for one address, over all conversations, pages and processes.
 
-    Every 24 hours hold at most `PER_DAY` codes an address, and each code at most `TRIES` comparisons.
+    The codes that anybody can ask for and the reserved ones are counted apart, hence twice.
     """
-    guesses = addresses * 366 * identity.PER_DAY * identity.TRIES
-    return 1 - (1 - 1 / possible_codes()) ** guesses if addresses == 1 else guesses / possible_codes()
+    return 2 * identity.PER_DAY * identity.TRIES
+
+
+def year_of_guessing(addresses: int = 1) -> float:
+    """Upper bound of the probability that any of all the guesses of a year is right (by adding them up)."""
+    return addresses * 366 * guesses_a_day() / possible_codes()
 
 
 def test_a_year_of_guessing_at_one_address_succeeds_less_than_once_in_a_million() -> None:
     assert possible_codes() > 2**39
     assert year_of_guessing() < 1e-6
+
+
+def test_over_many_addresses_the_bound_grows_with_their_number() -> None:
+    """Whoever attacks ten addresses all year stays below one in a million; at a thousand it is 6 in 100,000, which
+    takes 36 million guesses and, for each thousand addresses, 20,000 code mails a day that their owners see."""
+    assert year_of_guessing(10) < 1e-6
+    assert 1e-6 < year_of_guessing(1000) < 1e-4
+
+
+def test_a_day_of_attack_from_everywhere_compares_no_more_than_the_bound_says(desk: Desk, clock: Clock) -> None:
+    """The most that an attacker can do who opens conversations and pages at will, and types guesses in all of them."""
+    compared, compare = 0, hmac.compare_digest
+
+    def counted(a: str, b: str) -> bool:
+        nonlocal compared
+        compared += 1
+        return compare(a, b)
+
+    with patch.object(hmac, "compare_digest", counted):
+        for half_hour in range(48):
+            for n in range(4):
+                for where in ({"conversation_id": f"c{half_hour}-{n}"}, {"reference": f"PR-{half_hour:03}{n}AA"}):
+                    for reserved in (False, True):
+                        issue(desk, reserved=reserved, **where)
+                        for _ in range(identity.TRIES + 1):
+                            check(desk, "2345-6789", **where)
+            clock.pass_(minutes=29, seconds=59)
+    assert compared <= guesses_a_day()
+    assert compared > guesses_a_day() / 4, "the attack was none"
+
+
+def test_codes_that_strangers_use_up_leave_the_reserved_ones(desk: Desk) -> None:
+    while issue(desk, conversation_id=secrets.token_hex(8)):
+        pass
+    assert sum(issue(desk, reserved=True) is not None for _ in range(9)) == identity.PER_HOUR
+    assert issue(desk) is None
 
 
 def test_codes_are_drawn_from_the_whole_space() -> None:

@@ -11,13 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from dsr import finishing, fulfilment, ledger, receipts, requests, retention
-from dsr.errors import VendorError
+from dsr import addresses, audit, finishing, fulfilment, ledger, lifting, receipts, requests, retention
+from dsr.errors import NotFound, VendorError, VendorRefused
 from dsr.export import collect
 from dsr.fulfilment import Next, Step
 from dsr.model import (
     Findings,
     Identities,
+    Identity,
     Instruction,
     Operation,
     Outcome,
@@ -75,12 +76,48 @@ def _resolve(worker: Worker, request: SubjectRequest) -> bool:
         with desk.db.write() as conn:
             desk.tasks.advance(conn, request.reference, delay=desk.settings.retry_base)
         return False
-    more = subject.plus(found.identities)
-    ref = finishing.conversation_ref(desk, request)
-    if ref and ref.channel in worker.connections.channels and request.verified:
-        more = more.plus(worker.connections.channels[ref.channel].identities(ref))
+    try:
+        more = subject.plus(found.identities).plus(_authors(worker, request))
+    except VendorError as error:
+        log.warning("the channel did not answer", problem=error.what)
+        with desk.db.write() as conn:
+            desk.tasks.advance(conn, request.reference, delay=desk.settings.retry_base)
+        return False
     finishing.keep_identities(desk, request.reference, more)
     return True
+
+
+def _authors(worker: Worker, request: SubjectRequest) -> tuple[Identity, ...]:
+    """The identifier of the conversation's author, if it may be used for the person who was proved.
+
+    A code proves one address and nothing else. If the vendor's record of whoever typed it carries another address, it
+    may be somebody else's record: it is left alone (attacks G3, G18). A record without any address is the one in
+    which this code was typed.
+
+    Raises:
+        VendorError: the channel could not be asked.
+    """
+    ref = finishing.conversation_ref(worker.desk, request)
+    if (
+        not ref
+        or ref.channel not in worker.connections.channels
+        or not finishing.proved_in_conversation(worker.desk, request)
+    ):
+        return ()
+    channel = worker.connections.channels[ref.channel]
+    identities = channel.identities(ref)
+    if not identities:
+        return ()
+    try:
+        carried = addresses.normalise(channel.address_on_record(ref))
+    except (NotFound, VendorRefused):
+        return ()
+    if carried and carried != request.address:
+        with worker.desk.db.write() as conn:
+            why = f"the author's record at {channel.vendor} carries another address than the proved one"
+            audit.record(worker.desk, conn, who="desk", what="identity.left", reference=request.reference, why=why)
+        return ()
+    return identities
 
 
 def _remembered(worker: Worker, request: SubjectRequest) -> bool:
@@ -100,6 +137,8 @@ def _planned(worker: Worker, reference: str) -> list[Step] | None:
     desk, processors = worker.desk, worker.connections.processors
     with desk.db.write() as conn:
         request = requests.get(desk, conn, reference, lock=True)
+        if request.status in lifting.ENDED:  # nothing is begun any more; a restriction is lifted
+            return receipts.steps(desk, conn, reference) or None
         todo = fulfilment.plan(
             request.right,
             {name: p.supports for name, p in processors.items()},

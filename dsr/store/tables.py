@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
 
 class Instant(sa.TypeDecorator[datetime]):
@@ -146,6 +146,8 @@ challenges = Table(  # codes that prove control of an address
     Column("expires_at", Instant, nullable=False),
     Column("used_at", Instant),
     Column("voided_at", Instant),
+    # asked for where only the address's owner or an agent can ask: counted apart from what anybody may ask for
+    Column("reserved", Boolean, nullable=False, server_default=sa.false()),
 )
 
 links = Table(  # single-use links; the token itself is only in the mail

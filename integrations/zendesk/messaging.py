@@ -78,6 +78,10 @@ class ZendeskMessagingChannel(Channel):
         ticket = self._ticket(conversation)
         return bool(self._support and ticket and said_on_ticket(self._support, ticket, text))
 
+    def address_on_record(self, conversation: ConversationRef) -> str:
+        user = self._sunco.user(conversation.person) if conversation.person else None
+        return _address(user)[0] if user else ""
+
     def identities(self, conversation: ConversationRef) -> tuple[Identity, ...]:
         return (Identity("zendesk.messaging_user", conversation.person),) if conversation.person else ()
 

@@ -1,0 +1,70 @@
+"""Taking a restriction back: when a request that restricted somebody's data ends unfulfilled, the processors are told.
+
+Which ones is read from the receipts: wherever a restriction was begun, a lift follows; one not yet begun is cancelled.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from dsr import audit, receipts
+from dsr.desk import Desk
+from dsr.model import Operation, RequestStatus
+from dsr.store.tables import receipts as receipts_table
+from dsr.store.tables import requests as requests_table
+
+r = receipts_table.c
+ENDED = (RequestStatus.WITHDRAWN, RequestStatus.REFUSED, RequestStatus.EXPIRED)  # without having been carried out
+
+
+def pushed(conn: sa.Connection, reference: str) -> list[str]:
+    """Processors at which a restriction of this request was begun and not taken back."""
+    rows = receipts.rows(conn, reference)
+    lifted = {row.processor for row in rows if row.operation == str(Operation.LIFT)}
+    return [
+        row.processor
+        for row in rows
+        if row.operation == str(Operation.RESTRICT)
+        and row.processor not in lifted
+        and row.status != "cancelled"
+        and (row.status != "pending" or row.attempts)
+    ]
+
+
+def lift(desk: Desk, conn: sa.Connection, reference: str, *, who: str) -> list[str]:
+    """Plan the lift of every restriction that this request has begun, and stop what it has not begun.
+
+    A restriction that is under way at this moment is lifted when its lease is over: then it has ended either way.
+
+    Returns:
+        the processors that are told.
+    """
+    told = pushed(conn, reference)
+    now = desk.now()
+    due, key = requests_table.c.due_at, requests_table.c.reference == reference
+    due_at = conn.execute(sa.select(due).where(key)).scalar_one()
+    receipts.plan(desk, conn, reference, [(processor, Operation.LIFT, 1) for processor in told], due_at)
+    leases = {
+        row.processor: row.leased_until
+        for row in receipts.rows(conn, reference)
+        if row.operation == str(Operation.RESTRICT) and row.leased_until and row.leased_until > now
+    }
+    for processor, until in leases.items():
+        lifts = (r.reference == reference, r.processor == processor, r.operation == str(Operation.LIFT))
+        conn.execute(receipts_table.update().where(*lifts).values(next_at=until))
+    open_ = (r.reference == reference, r.operation != str(Operation.LIFT), r.status.in_(("pending", "in_progress")))
+    conn.execute(receipts_table.update().where(*open_).values(status="cancelled", finished_at=now))
+    if told:
+        conn.execute(requests_table.update().where(key).values(wake_at=now))
+        why = f"the restriction is taken back at {len(told)} processors"
+        audit.record(desk, conn, who=who, what="restriction.lifted", reference=reference, why=why)
+        desk.tasks.advance(conn, reference)
+    return told
+
+
+def under_way(conn: sa.Connection, reference: str) -> bool:
+    """Is there a lift that still has to be carried out, polled, or done by hand?"""
+    query = sa.select(r.processor).where(
+        r.reference == reference, r.operation == str(Operation.LIFT), r.status.in_(("pending", "in_progress"))
+    )
+    return conn.execute(query.limit(1)).first() is not None

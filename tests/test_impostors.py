@@ -1,5 +1,4 @@
-"""Holes for an impostor, closed: agents under two names, another's record, a lock that nobody takes off, codes used up by
-somebody else."""
+"""Holes for an impostor, closed: agents under two names, somebody else's record, a lock that stays, codes used up."""
 
 from __future__ import annotations
 

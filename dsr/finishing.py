@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -111,6 +113,7 @@ def finish(desk: Desk, reference: str, labels: Mapping[str, str]) -> bool:
     Returns:
         True if the status changed.
     """
+    package = _packed(desk, reference, labels)
     with desk.db.write() as conn:
         request = requests.get(desk, conn, reference, lock=True)
         steps = receipts.steps(desk, conn, reference)
@@ -121,12 +124,15 @@ def finish(desk: Desk, reference: str, labels: Mapping[str, str]) -> bool:
         to = S.COMPLETED if fulfilment.complete(steps) else S.PARTIALLY_COMPLETED
         if to is request.status:
             return False
+        if request.right in (Right.EXPORT, Right.ACCESS) and (package is None or package[0] is not to):
+            desk.tasks.advance(conn, reference)  # a person ended a task meanwhile: the package is made again
+            return False
         now = desk.now()
         request = requests.move(
             desk, conn, reference, to, who="desk", why="no automated step is open", finished_at=now, certificate_at=now
         )
-        if request.right in (Right.EXPORT, Right.ACCESS):
-            _hand_out_package(desk, conn, request, to, labels)
+        if package is not None:
+            _hand_out_package(desk, conn, request, to, package[1])
         elif request.right is not Right.UNSUBSCRIBE:
             _issue_certificate(desk, conn, request, labels)
         if to is S.COMPLETED and request.right not in (Right.EXPORT, Right.ACCESS):
@@ -153,28 +159,44 @@ def _wait_for_proof(desk: Desk, conn: sa.Connection, request: SubjectRequest) ->
     return True
 
 
+def _packed(desk: Desk, reference: str, labels: Mapping[str, str]) -> tuple[RequestStatus, Path] | None:
+    """The package of an export whose status is about to change, and to what.
+
+    It is made before the transaction that says so: a large one takes seconds, in which SQLite lets nobody else write.
+    """
+    with desk.db.read() as conn:
+        request = requests.get(desk, conn, reference)
+        if request.right not in (Right.EXPORT, Right.ACCESS):
+            return None
+        to = S.COMPLETED if fulfilment.complete(receipts.steps(desk, conn, reference)) else S.PARTIALLY_COMPLETED
+        if to is request.status:
+            return None
+        now = desk.now()
+        sheet = replace(certificate(desk, conn, request, labels), finished=now, complete=to is S.COMPLETED)
+    return to, export.write(desk, request, sheet)
+
+
 def _hand_out_package(
-    desk: Desk, conn: sa.Connection, request: SubjectRequest, to: RequestStatus, labels: Mapping[str, str]
+    desk: Desk, conn: sa.Connection, request: SubjectRequest, to: RequestStatus, package: Path
 ) -> None:
     reference, row = request.reference, request.row
-    if to is S.PARTIALLY_COMPLETED or row.certificate_at is not None:
-        word = codes.new_word() if row.conversation_id else ""
-        lifetime = timedelta(seconds=desk.settings.package_expiry)
-        export.build(desk, conn, request, certificate(desk, conn, request, labels))
-        link = links.make(desk, conn, "download", lifetime=lifetime, reference=reference, word=word)
-        mail = mails.package_mail(
-            request.address,
-            row.language,
-            reference=reference,
-            link=link,
-            expires=desk.now() + lifetime,
-            company=desk.company,
+    word = codes.new_word() if row.conversation_id else ""
+    lifetime = timedelta(seconds=desk.settings.package_expiry)
+    export.register(desk, conn, request, package)
+    link = links.make(desk, conn, "download", lifetime=lifetime, reference=reference, word=word)
+    mail = mails.package_mail(
+        request.address,
+        row.language,
+        reference=reference,
+        link=link,
+        expires=desk.now() + lifetime,
+        company=desk.company,
+    )
+    outgoing.mail(desk, conn, row.key_id, mail, f"package:{reference}:{to}", reference)
+    if word:
+        commands.reply_in_conversation(
+            desk, conn, reference, f"package:{reference}:{to}:word", "export_ready", word=word
         )
-        outgoing.mail(desk, conn, row.key_id, mail, f"package:{reference}:{to}", reference)
-        if word:
-            commands.reply_in_conversation(
-                desk, conn, reference, f"package:{reference}:{to}:word", "export_ready", word=word
-            )
     _start_what_waited(desk, conn, reference)
 
 

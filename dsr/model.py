@@ -240,6 +240,15 @@ def manual(
     return Receipt(ReceiptStatus.IN_PROGRESS, Outcome.MANUAL, counts or {}, identities, residue, instructions)
 
 
+class Origin(StrEnum):
+    """Where data came from: the right to portability covers the first two (Art. 29 Working Party, WP 242 rev.01,
+    section III), the right of access all three."""
+
+    PROVIDED = "provided"  # typed, sent or uploaded by the person
+    OBSERVED = "observed"  # recorded while the person used the service
+    DERIVED = "derived"  # made of it by the controller: notes, tags, segments, scores, accounting documents
+
+
 @dataclass(frozen=True)
 class DataFile:
     """One file of an export package.
@@ -249,9 +258,13 @@ class DataFile:
         rows: dictionaries (written as JSON and, when flat enough, CSV), streamed.
         content: bytes of an attachment, streamed; exactly one of rows and content is given.
         media_type: of content.
+        origin: decides whether it belongs to the right to portability.
+        names_others: other people may stand in it, and are masked; False only where the source rules that out.
     """
 
     name: str
     rows: Iterator[Mapping[str, object]] | None = None
     content: Iterator[bytes] | None = None
     media_type: str = "application/json"
+    origin: Origin = Origin.OBSERVED
+    names_others: bool = True

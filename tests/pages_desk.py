@@ -84,11 +84,13 @@ class World:
 
     def package(self, reference: str, *, word: str = "") -> str:
         """A package of a request, and the path of its link."""
-        with self.desk.db.write() as conn:
+        with self.desk.db.read() as conn:
             request = requests.get(self.desk, conn, reference)
-            row = request.row
-            sheet = Certificate(reference, request.right, row.received_at, None, None, row.due_at, True, (), "", "", "")
-            export.build(self.desk, conn, request, sheet)
+        row = request.row
+        sheet = Certificate(reference, request.right, row.received_at, None, None, row.due_at, True, (), "", "", "")
+        path = export.write(self.desk, request, sheet)
+        with self.desk.db.write() as conn:
+            export.register(self.desk, conn, request, path)
         return self.link("download", reference, word=word)
 
     def move(self, reference: str, *statuses: RequestStatus) -> None:

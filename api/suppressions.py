@@ -133,7 +133,7 @@ def add(json: SuppressionsToAdd) -> SuppressionsAdded:
     opened = [preferences.unsubscribe(desk, address, "en", channel="api") for address in wanted if spread]
     if not spread:
         with desk.db.write() as conn:
-            suppression.add_many(desk, conn, wanted, source="api", topic=json.topic)
+            suppression.add_many(desk, conn, wanted, topic=json.topic)
             audit.record(
                 desk, conn, who="api", what="suppression.added", why="imported", details={"count": len(wanted)}
             )

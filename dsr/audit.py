@@ -112,11 +112,8 @@ def _append(chain: Chain, values: Mapping[str, Any], conn: sa.Connection) -> Non
     if not before:
         before = _adopt(chain, conn)
     commitment = chain.commitment(SimpleNamespace(seq=seq, **values))
-    conn.execute(
-        audit.insert().values(
-            seq=seq, **values, prev_hash=before, commitment=commitment, hash=chain.link(before, commitment)
-        )
-    )
+    links = {"prev_hash": before, "commitment": commitment, "hash": chain.link(before, commitment)}
+    conn.execute(audit.insert(), {"seq": seq, **values, **links})
 
 
 def _adopt(chain: Chain, conn: sa.Connection) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from dsr import addresses, audit, commands, suppression
+from dsr import addresses, audit, requests, suppression
 from dsr.desk import Desk
-from dsr.model import Right
+from dsr.model import RequestStatus, Right
 from dsr.store.tables import requests as requests_table
 
 
@@ -35,24 +35,27 @@ def unsubscribe(desk: Desk, address: str, language: str, *, channel: str = "unsu
     """
     try:
         return _unsubscribe(desk, address, language, channel)
-    except IntegrityError:  # the same click twice at the same moment, on PostgreSQL: the other one did it
+    except IntegrityError:  # another request of a person who is new here, at the same moment, on PostgreSQL
         return _unsubscribe(desk, address, language, channel)
 
 
 def _unsubscribe(desk: Desk, address: str, language: str, channel: str) -> str | None:
     with desk.db.write() as conn:
-        if unsubscribed(desk, conn, address):
+        if not suppression.add(desk, conn, address, source=channel):
             return None
-        return commands.open_without_proof(
+        reference = requests.open_request(
             desk,
             conn,
             Right.UNSUBSCRIBE,
             address,
             received_at=desk.now(),
             channel=channel,
-            language=language,
+            status=RequestStatus.IN_PROGRESS,
             opened_by="api" if channel == "api" else "customer",
+            language=language,
         )
+        desk.tasks.advance(conn, reference)
+        return reference
 
 
 def resubscribe(desk: Desk, conn: sa.Connection, address: str) -> None:

@@ -81,7 +81,7 @@ def subject_key(desk: Desk, conn: sa.Connection, address: str) -> tuple[str, str
     key_id = conn.execute(sa.select(subjects.c.key_id).where(subjects.c.address_hash == address_hash)).scalar()
     if key_id is None:
         key_id = desk.vault.new_key(conn)
-        conn.execute(subjects.insert().values(address_hash=address_hash, key_id=key_id))
+        conn.execute(subjects.insert(), {"address_hash": address_hash, "key_id": key_id})
     return address_hash, key_id
 
 
@@ -113,27 +113,28 @@ def open_request(
     now = desk.now()
     seal = desk.vault.seal
     conn.execute(
-        requests.insert().values(
-            reference=reference,
-            right=right,
-            status=status,
-            channel=channel,
-            vendor=desk.channels.get(channel, ""),
-            conversation_id=conversation_id,
-            language=language,
-            address_hash=address_hash,
-            key_id=key_id,
-            address_enc=seal(conn, key_id, address) if address else None,
-            address_masked=addresses.mask(address),
-            details_enc=seal(conn, key_id, dict(details or {})),
-            received_at=received_at,
-            due_at=limit.due,
-            extended_due_at=limit.extended_due,
-            derivation=json.dumps(deadlines.to_json(limit)),
-            proof_asked_at=now if status is S.IDENTITY_PENDING else None,
-            opened_by=opened_by,
-            wake_at=now + timedelta(seconds=desk.settings.identity_expiry) if status is S.IDENTITY_PENDING else now,
-        )
+        requests.insert(),
+        {
+            "reference": reference,
+            "right": right,
+            "status": status,
+            "channel": channel,
+            "vendor": desk.channels.get(channel, ""),
+            "conversation_id": conversation_id,
+            "language": language,
+            "address_hash": address_hash,
+            "key_id": key_id,
+            "address_enc": seal(conn, key_id, address) if address else None,
+            "address_masked": addresses.mask(address),
+            "details_enc": seal(conn, key_id, dict(details or {})),
+            "received_at": received_at,
+            "due_at": limit.due,
+            "extended_due_at": limit.extended_due,
+            "derivation": json.dumps(deadlines.to_json(limit)),
+            "proof_asked_at": now if status is S.IDENTITY_PENDING else None,
+            "opened_by": opened_by,
+            "wake_at": now + timedelta(seconds=desk.settings.identity_expiry) if status is S.IDENTITY_PENDING else now,
+        },
     )
     audit.record(
         desk,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 import sqlalchemy as sa
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -17,12 +18,17 @@ from dsr.store.tables import suppressions
 
 ALL = "*"
 MARKETING, OBJECTION, AGE = "marketing", "objection", "age"
+IMPORTED = "import"  # source of a row that came with a list; no processor knows of it
 _CHUNK = 5000  # hashes in one query
 
 
-def add(desk: Desk, conn: sa.Connection, address: str, *, source: str, kind: str = MARKETING, topic: str = ALL) -> None:
-    """Suppress an address; repeating it is harmless. Effective at once, before any vendor is asked."""
-    conn.execute(_insert(desk), [_row(desk, address, kind, topic, source)])
+def add(desk: Desk, conn: sa.Connection, address: str, *, source: str, kind: str = MARKETING, topic: str = ALL) -> bool:
+    """Suppress an address; repeating it is harmless. Effective at once, before any vendor is asked.
+
+    Returns:
+        False if it was in force already, so that there is nothing to tell the processors.
+    """
+    return conn.execute(_insert(desk.db.sqlite), [_row(desk, address, kind, topic, source)]).rowcount == 1
 
 
 def lift(desk: Desk, conn: sa.Connection, address: str, *, topic: str = ALL) -> None:
@@ -40,7 +46,7 @@ class Found:
     """What a look-up of many addresses found.
 
     Args:
-        kinds: address as it was written -> kind of suppression -> since when.
+        kinds: address as it was written, in the order asked -> kind of suppression -> since when.
         unusable: what is no address that we could keep: nothing is known about it, so it is not to be mailed.
     """
 
@@ -51,7 +57,7 @@ class Found:
 def look_up(
     desk: Desk,
     conn: sa.Connection,
-    asked: Iterable[str],
+    asked: Sequence[str],
     *,
     kinds: Iterable[str] = (MARKETING, OBJECTION, AGE),
     topic: str = ALL,
@@ -77,18 +83,18 @@ def look_up(
         for row in conn.execute(query.where(s.address_hash.in_(hashes[start : start + _CHUNK]))):
             for one in written[row.address_hash]:
                 found.setdefault(one, {})[row.kind] = row.since
-    return Found(found, tuple(unusable))
+    return Found({one: found[one] for one in asked if one in found}, tuple(unusable))
 
 
-def suppressed(desk: Desk, conn: sa.Connection, asked: Iterable[str]) -> list[str]:
+def suppressed(desk: Desk, conn: sa.Connection, asked: Sequence[str]) -> list[str]:
     """Those of the addresses that must get no promotional mail, as they were written."""
     return list(look_up(desk, conn, asked).kinds)
 
 
-def add_many(desk: Desk, conn: sa.Connection, many: Iterable[str], *, source: str, topic: str = ALL) -> None:
-    """Suppress promotional mail for many normalised addresses, as `add` does for one."""
-    if rows := [_row(desk, address, MARKETING, topic, source) for address in dict.fromkeys(many)]:
-        conn.execute(_insert(desk), rows)
+def add_many(desk: Desk, conn: sa.Connection, many: Iterable[str], *, topic: str = ALL) -> None:
+    """Suppress promotional mail for many normalised addresses. The processors are not told: that is left to `add`."""
+    if rows := [_row(desk, address, MARKETING, topic, IMPORTED) for address in dict.fromkeys(many)]:
+        conn.execute(_insert(desk.db.sqlite), rows)
 
 
 def _row(desk: Desk, address: str, kind: str, topic: str, source: str) -> dict[str, object]:
@@ -96,13 +102,19 @@ def _row(desk: Desk, address: str, kind: str, topic: str, source: str) -> dict[s
     return {"address_hash": address_hash, "topic": topic, "kind": kind, "since": desk.now(), "source": source}
 
 
-def _insert(desk: Desk) -> sa.Insert:
-    """A new row, or a lifted one that is in force again; one that is in force keeps its date."""
-    insert = sqlite.insert(suppressions) if desk.db.sqlite else postgresql.insert(suppressions)
+@cache
+def _insert(on_sqlite: bool) -> sa.Insert:
+    """A new row, or one that was lifted or imported and is in force anew; one that is in force is left as it is."""
+    s = suppressions.c
+    insert = sqlite.insert(suppressions) if on_sqlite else postgresql.insert(suppressions)
     return insert.on_conflict_do_update(
         index_elements=["address_hash", "topic", "kind"],
-        set_={"since": insert.excluded.since, "lifted_at": None},
-        where=suppressions.c.lifted_at.is_not(None),
+        set_={
+            "since": sa.case((s.lifted_at.is_(None), s.since), else_=insert.excluded.since),
+            "source": insert.excluded.source,
+            "lifted_at": None,
+        },
+        where=sa.or_(s.lifted_at.is_not(None), sa.and_(s.source == IMPORTED, insert.excluded.source != IMPORTED)),
     )
 
 

@@ -32,6 +32,7 @@ import requests
 from demo.page import shown
 from demo.run import environment, make_twins
 from integrations.twin import host, serve
+from tests.bench_recipients import check, one_clicks
 from tests.house import free_ports
 from tests.kill import BIN, ROOT, Servers
 
@@ -50,6 +51,7 @@ def main() -> int:
     found |= detection()
     found["acks_to_bare_wsgi"] = found["acks_per_s"] / found["bare_wsgi_per_s"]
     found["acks_to_sqlite_commits"] = found["acks_per_s"] / found["sqlite_commits_per_s"]
+    found["one_clicks_to_sqlite_commits"] = found["one_clicks_per_s"] / found["sqlite_commits_per_s"]
     print(json.dumps(found, indent=2) if asked.json else "\n".join(f"{k:<42}{v:>12.4g}" for k, v in found.items()))
     return 0
 
@@ -86,6 +88,8 @@ def house(folder: Path, seconds: float) -> dict[str, float]:
         servers.wait_for_web()
         found["cold_start_web_s"] = time.perf_counter() - began
         found["acks_per_s"] = load(f"127.0.0.1:{port}", env["INTERCOM_CLIENT_SECRET"].encode(), seconds)
+        _forget_load(folder)
+        found |= one_clicks(env, folder) | check(env)
         _forget_load(folder)
         servers.start("worker")
         found |= replies(port, twins["intercom"])
@@ -159,6 +163,7 @@ def _forget_load(folder: Path) -> None:
     db = sqlite3.connect(folder / "privacy-desk.sqlite", timeout=30)
     db.execute("DELETE FROM workflow_status")
     db.execute("UPDATE messages SET handled_at = received_at")
+    db.execute("UPDATE requests SET status = 'completed', wake_at = NULL")
     db.commit()
     db.close()
 

@@ -329,3 +329,13 @@ def test_the_readme_names_every_call(world: World) -> None:
     for path, operations in world.client.get("/api/openapi.json").json["paths"].items():
         for method in operations:
             assert f"`{method.upper()} {path}`" in readme
+
+
+def test_a_click_tells_the_processors_of_somebody_who_was_only_imported(world: World) -> None:
+    post(world, "/suppressions", addresses=[MARIA], tell_processors=False)
+    world.clock.pass_(days=2)
+    assert len(post(world, "/suppressions", addresses=[MARIA]).json["requests"]) == 1
+    post(world, "/suppressions", addresses=[MARIA], tell_processors=False)
+    assert post(world, "/suppressions", addresses=[MARIA]).json["requests"] == []
+    (objection,) = post(world, "/objections/check", addresses=[MARIA]).json["objections"]
+    assert objection["since"].startswith("2026-11-23"), "the earlier date stays"

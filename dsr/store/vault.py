@@ -47,7 +47,7 @@ class Vault:
 
     def new_key(self, conn: sa.Connection) -> str:
         id, raw = secrets.token_hex(16), Fernet.generate_key()
-        conn.execute(keys.insert().values(id=id, wrapped=self._master.encrypt(raw), created_at=self._now()))
+        conn.execute(keys.insert(), {"id": id, "wrapped": self._master.encrypt(raw), "created_at": self._now()})
         self._fresh[id] = raw
         while len(self._fresh) > FRESH:
             self._fresh.popitem(last=False)

@@ -1,0 +1,38 @@
+"""A hundred thousand addresses are checked in seconds, on both databases."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.pages_desk import World, make_world
+from tests.postgres import postgres
+
+TOKEN = "t" * 40
+HEADERS = {"Authorization": f"Bearer {TOKEN}"}
+
+
+def checked(world: World) -> tuple[int, float]:
+    many = [f"Person.{n}@Example{n % 5000}.com" for n in range(100_000)]
+    added = {"addresses": many[::10], "tell_processors": False}
+    assert world.client.post("/api/v1/suppressions", json=added, headers=HEADERS).json["added"] == 10_000
+    began = time.perf_counter()
+    answer = world.client.post("/api/v1/suppressions/check", json={"addresses": many}, headers=HEADERS)
+    seconds = time.perf_counter() - began
+    assert answer.json["suppressed"] == many[::10]
+    return answer.json["checked"], seconds
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_hundred_thousand_addresses_take_less_than_five_seconds(database: str, tmp_path: Path) -> None:
+    if database == "sqlite":
+        count, seconds = checked(make_world(tmp_path, API_TOKENS=TOKEN))
+    else:
+        with postgres() as url:
+            world = make_world(tmp_path, API_TOKENS=TOKEN, DATABASE_URL=url)
+            count, seconds = checked(world)
+            world.desk.db.engine.dispose()
+    assert count == 100_000
+    assert seconds < 5

@@ -1,15 +1,16 @@
-"""`flask dsr extend|refuse|unfreeze`: what a person decides about a request."""
+"""`flask dsr extend|refuse|unfreeze|hold|release`: what a person decides about a request."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 import click
 import sqlalchemy as sa
 
 from command_line.common import explained, get_desk
 from command_line.requests import dsr
-from dsr import agent_decisions, extension, refusal, requests
+from dsr import agent_decisions, extension, holds, refusal, requests
 from dsr.desk import Desk
 
 as_agent = click.option("--as", "agent", default="operator", help="Who acts.")
@@ -37,17 +38,31 @@ def dsr_extend(reference: str, reason: str, note: str, agent: str) -> None:
 @click.argument("reference")
 @click.option("--ground", help="As in dsr/grounds.toml, e.g. A12ManifestlyUnfounded.")
 @click.option("--reason", default="", help="The facts, for the person, in their language.")
+@click.option("--partial", multiple=True, metavar="PROCESSOR[:KIND]", help="Refuse this part alone; may be repeated.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="With --partial: the last day for which it is kept.")
 @click.option("--confirm", is_flag=True, help="The second agent agrees; the letter goes out.")
 @as_agent
 @explained
-def dsr_refuse(reference: str, ground: str | None, reason: str, confirm: bool, agent: str) -> None:
+def dsr_refuse(
+    reference: str,
+    ground: str | None,
+    reason: str,
+    partial: tuple[str, ...],
+    until: datetime | None,
+    confirm: bool,
+    agent: str,
+) -> None:
     """Propose a refusal, or confirm what another agent proposed (four eyes)."""
     if confirm == bool(ground):
         raise click.UsageError("give --ground and --reason to propose, or --confirm to agree")
     if confirm:
         _act(reference, lambda desk, conn, known: refusal.confirm(desk, conn, agent, known))
     else:
-        _act(reference, lambda desk, conn, known: refusal.propose(desk, conn, agent, known, ground or "", reason))
+        last = until.date() if until else None
+        _act(
+            reference,
+            lambda desk, conn, known: refusal.propose(desk, conn, agent, known, ground or "", reason, partial, last),
+        )
 
 
 @dsr.command("unfreeze")
@@ -58,3 +73,32 @@ def dsr_refuse(reference: str, ground: str | None, reason: str, confirm: bool, a
 def dsr_unfreeze(reference: str, how: str, agent: str) -> None:
     """After "this was not me": continue by a fresh code, or withdraw."""
     _act(reference, lambda desk, conn, known: agent_decisions.unfreeze(desk, conn, agent, [known, how]))
+
+
+@dsr.command("hold")
+@click.argument("reference")
+@click.argument("processor")
+@click.option("--ground", required=True, help="As in dsr/grounds.toml, e.g. A17LegalClaims.")
+@click.option("--until", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The last day.")
+@click.option("--kind", default="", help="One kind of record, as `flask dsr show REF --plan` names it; else all there.")
+@click.option("--note", default="", help="The facts, for the person, in their language.")
+@as_agent
+@explained
+def dsr_hold(reference: str, processor: str, ground: str, until: datetime, kind: str, note: str, agent: str) -> None:
+    """Exempt records at PROCESSOR from an erasure until a day; then it resumes by itself."""
+    _act(
+        reference,
+        lambda desk, conn, known: holds.place(
+            desk, conn, agent, known, processor, ground, until.date(), kind=kind, note=note
+        ),
+    )
+
+
+@dsr.command("release")
+@click.argument("reference")
+@click.argument("processor")
+@as_agent
+@explained
+def dsr_release(reference: str, processor: str, agent: str) -> None:
+    """Lift the holds at PROCESSOR; the erasure goes on there."""
+    _act(reference, lambda desk, conn, known: holds.release(desk, conn, agent, known, processor))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 
 import sqlalchemy as sa
 
-from dsr import commands, extension, refusal, requests, unfreezing
+from dsr import commands, extension, holds, refusal, requests, unfreezing
 from dsr.desk import Desk
 from dsr.errors import RequestError
 
 HELP = """`/privacy extend REF complexity|number [NOTE]` two more months, once, inside month one; the person is told
 `/privacy refuse REF GROUND REASON` propose a refusal; `/privacy refuse REF confirm` by a second agent sends the letter
-`/privacy unfreeze REF continue|withdraw` after "this was not me": a fresh code, or the end"""
+`/privacy unfreeze REF continue|withdraw` after "this was not me": a fresh code, or the end
+`/privacy hold REF PROCESSOR GROUND LAST-DAY [KIND]` keep records on a legal ground; `/privacy release REF PROCESSOR`"""
 
 
 def extend(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> str:
@@ -42,8 +44,38 @@ def unfreeze(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) 
     return f"{reference}: {unfreezing.go_on(desk, conn, agent, reference)}."
 
 
+def hold(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> str:
+    if len(arguments) not in (4, 5):
+        raise RequestError("say `/privacy hold REF PROCESSOR GROUND LAST-DAY [KIND]`, the day as 2027-06-30")
+    reference, processor, ground = requests.normalise_reference(arguments[0]), arguments[1].lower(), arguments[2]
+    kind = arguments[4].lower() if len(arguments) == 5 else ""
+    until = parse_day(arguments[3])
+    return f"{reference}: {holds.place(desk, conn, agent, reference, processor, ground, until, kind=kind)}."
+
+
+def release(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> str:
+    if len(arguments) != 2:
+        raise RequestError("say `/privacy release REF PROCESSOR`")
+    reference = requests.normalise_reference(arguments[0])
+    return f"{reference}: {holds.release(desk, conn, agent, reference, arguments[1].lower())}."
+
+
+def parse_day(text: str) -> date:
+    """An ISO date that an agent typed.
+
+    Raises:
+        RequestError: it is none.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise RequestError("give the day as 2027-06-30") from None
+
+
 COMMANDS: dict[str, Callable[[Desk, sa.Connection, str, list[str]], str]] = {
     "extend": extend,
     "refuse": refuse,
     "unfreeze": unfreeze,
+    "hold": hold,
+    "release": release,
 }

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from dsr import audit, codes, commands, export, fulfilment, lifting, links, outgoing, receipts, requests
+from dsr import audit, codes, commands, export, fulfilment, holds, lifting, links, outgoing, receipts, requests
 from dsr.desk import Desk
 from dsr.fulfilment import Farewell, Step
 from dsr.letters import mails
@@ -121,7 +121,8 @@ def finish(desk: Desk, reference: str, labels: Mapping[str, str]) -> bool:
             return False  # the age report's decision is an agent's; of what has ended only the lift was left
         if request.right is Right.OBJECTION and not request.verified:
             return _wait_for_proof(desk, conn, request)
-        to = S.COMPLETED if fulfilment.complete(steps) else S.PARTIALLY_COMPLETED
+        over = fulfilment.complete(steps) and not holds.active(desk, conn, reference)
+        to = S.COMPLETED if over else S.PARTIALLY_COMPLETED
         if to is request.status:
             return False
         if request.right in (Right.EXPORT, Right.ACCESS) and (package is None or package[0] is not to):

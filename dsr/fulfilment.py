@@ -43,14 +43,19 @@ class Step:
         return self.status is ReceiptStatus.IN_PROGRESS and self.outcome is Outcome.MANUAL
 
     @property
+    def held(self) -> bool:
+        """Kept on a legal ground for now (`dsr.holds`)."""
+        return self.status is ReceiptStatus.IN_PROGRESS and self.outcome is Outcome.HELD
+
+    @property
     def at_work(self) -> bool:
         """The automated part is not over: to be tried, or finishing at the vendor."""
-        return not self.by_hand and self.status in (ReceiptStatus.PENDING, ReceiptStatus.IN_PROGRESS)
+        return not (self.by_hand or self.held) and self.status in (ReceiptStatus.PENDING, ReceiptStatus.IN_PROGRESS)
 
     @property
     def settled(self) -> bool:
         """Nothing automated is left to do, second look included."""
-        if self.by_hand:
+        if self.by_hand or self.held:
             return True
         if self.status is ReceiptStatus.CANCELLED:
             return True
@@ -133,7 +138,7 @@ def next_for(steps: Sequence[Step], now: datetime, farewell: Farewell) -> Next:
     waiting_for_second = any(s.stage == 2 and s.status is ReceiptStatus.PENDING for s in steps)
     return Next(
         run=tuple(s for s in reachable if s.status is ReceiptStatus.PENDING),
-        poll=tuple(s for s in free if s.status is ReceiptStatus.IN_PROGRESS and not s.by_hand),
+        poll=tuple(s for s in free if s.status is ReceiptStatus.IN_PROGRESS and not s.settled),
         look=tuple(s for s in free if s.status is ReceiptStatus.COMPLETED and not s.settled),
         farewell=first_over and waiting_for_second and farewell == "to say",
         finish=bool(steps) and all(s.settled for s in steps),
@@ -153,5 +158,5 @@ def back_off(attempts: int, base: float, asked: float | None = None) -> timedelt
 
 
 def complete(steps: Iterable[Step]) -> bool:
-    """Is every step terminal, with no task left to a person?"""
-    return all(s.settled and not s.by_hand for s in steps)
+    """Is every step terminal, with no task left to a person and nothing held?"""
+    return all(s.settled and not s.by_hand and not s.held for s in steps)

@@ -31,6 +31,7 @@ class Ground:
         id: term of the Data Privacy Vocabulary.
         rights: to which it can be opposed.
         may: refuse the whole request, or hold records back.
+        phrase: for a hold: a few words for the certificate, of the catalogues' section [phrase].
     """
 
     id: str
@@ -39,6 +40,7 @@ class Ground:
     source: str
     rights: tuple[Right, ...]
     may: tuple[Use, ...]
+    phrase: str = ""
 
     def sentence(self, language: str) -> str:
         """For the person, with the article."""

@@ -88,6 +88,7 @@ class Outcome(StrEnum):
     NO_MATCH = "no_match"  # a look-up proved that nothing is held
     PARTIAL = "partial"  # done, but see the residue
     MANUAL = "manual"  # with a person
+    HELD = "held"  # kept on a legal ground for now; resumes by itself
 
 
 class Verdict(StrEnum):  # what a certificate row says of a processor
@@ -183,6 +184,8 @@ class Instruction:
         right: the right that is being carried out; a processor may tag by it.
         subject: whom it is about.
         changes: for RECTIFY: field -> new value.
+        keep: for ERASE: kinds of record, as `Findings.held` names them, that a hold exempts; only given to a
+            processor that `keeps`.
         idempotency_key: the same for every try of this instruction.
     """
 
@@ -192,6 +195,7 @@ class Instruction:
     subject: Identities
     idempotency_key: str
     changes: Mapping[str, str] = field(default_factory=dict)
+    keep: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

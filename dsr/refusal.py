@@ -1,14 +1,19 @@
-"""Refusing a request: on a ground of the law, by two agents, with a letter that says everything Art. 12(4) demands."""
+"""Refusing a request, or a part of it: on a ground of the law, by two agents, with a letter that says everything that
+Art. 12(4) demands. A partial refusal is a hold on the records that it names.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from dsr import commands, decisions, grounds, identity, lifting, outgoing, requests
+from dsr import commands, decisions, grounds, holds, identity, lifting, outgoing, requests
 from dsr.desk import Desk
-from dsr.errors import TransitionNotAllowed
+from dsr.errors import RequestError, TransitionNotAllowed
 from dsr.letters import mails
 from dsr.messages import Mail
 from dsr.model import RequestStatus
@@ -18,12 +23,23 @@ KIND = "refusal"
 S = RequestStatus
 
 
-def propose(desk: Desk, conn: sa.Connection, agent: str, reference: str, ground_id: str, reason: str) -> str:
+def propose(
+    desk: Desk,
+    conn: sa.Connection,
+    agent: str,
+    reference: str,
+    ground_id: str,
+    reason: str,
+    partial: Sequence[str] = (),
+    until: date | None = None,
+) -> str:
     """The first agent says why; nothing happens until a second one agrees. No code path refuses by itself.
 
     Args:
         ground_id: as in `grounds.toml`.
         reason: the facts, for the person and in their language; kept encrypted with the person's key.
+        partial: what is kept, everything else being carried out: `PROCESSOR` or `PROCESSOR:KIND` each.
+        until: the last day for which it is kept.
 
     Returns:
         what happened, for the agent.
@@ -34,9 +50,14 @@ def propose(desk: Desk, conn: sa.Connection, agent: str, reference: str, ground_
         LetterIncomplete: the letter would lack a mandatory part.
     """
     request = requests.get(desk, conn, reference, lock=True)
-    found = _allowed(desk, request, ground_id)
-    _letter(desk, request, found, reason)
-    details = {"ground": found.id, "reason": reason}
+    if bool(partial) != bool(until):
+        raise RequestError("a partial refusal names what is kept and until when")
+    if not partial:
+        found = _allowed(desk, request, ground_id)
+        _letter(desk, request, found, reason)
+    else:
+        found = grounds.ground(ground_id, request.right, "hold", _received(desk, request))
+    details = {"ground": found.id, "reason": reason, "partial": [*partial], "until": until and until.isoformat()}
     decisions.propose(desk, conn, agent, reference, KIND, details, f"{found.id} ({found.article})")
     return f"proposed: {found.id} ({found.article}). A second agent must confirm (four eyes)"
 
@@ -49,6 +70,8 @@ def confirm(desk: Desk, conn: sa.Connection, agent: str, reference: str) -> str:
         LetterIncomplete: the letter lacks a mandatory part.
     """
     details = decisions.decide(desk, conn, agent, reference, KIND)
+    if details["partial"]:
+        return _hold(desk, conn, agent, reference, details)
     request = requests.get(desk, conn, reference, lock=True)
     found = _allowed(desk, request, details["ground"])
     letter = _letter(desk, request, found, details["reason"])
@@ -62,13 +85,30 @@ def confirm(desk: Desk, conn: sa.Connection, agent: str, reference: str) -> str:
 
 
 def _allowed(desk: Desk, request: SubjectRequest, ground_id: str) -> grounds.Ground:
-    received = request.row.received_at.astimezone(ZoneInfo(desk.policy.controller.timezone)).date()
-    found = grounds.ground(ground_id, request.right, "refuse", received)
+    found = grounds.ground(ground_id, request.right, "refuse", _received(desk, request))
     if S.REFUSED not in requests.MOVES[request.status]:
         raise TransitionNotAllowed(f"a request that is {request.status} cannot be refused as a whole any more")
     if not request.address:
         raise TransitionNotAllowed("there is no address for the letter that a refusal needs (GDPR Art. 12(4))")
     return found
+
+
+def _received(desk: Desk, request: SubjectRequest) -> date:
+    day: date = request.row.received_at.astimezone(ZoneInfo(desk.policy.controller.timezone)).date()
+    return day
+
+
+def _hold(desk: Desk, conn: sa.Connection, agent: str, reference: str, details: Mapping[str, Any]) -> str:
+    until = date.fromisoformat(details["until"])
+    said = []
+    for kept in details["partial"]:
+        processor, _, kind = kept.partition(":")
+        said.append(
+            holds.place(
+                desk, conn, agent, reference, processor, details["ground"], until, kind=kind, note=details["reason"]
+            )
+        )
+    return "; ".join(said)
 
 
 def _letter(desk: Desk, request: SubjectRequest, found: grounds.Ground, reason: str) -> Mail:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from dsr import lifting, outgoing
+from dsr import holds, lifting, outgoing
 from dsr.desk import Desk
 from dsr.store.tables import messages, requests
 
@@ -46,7 +46,10 @@ def once(desk: Desk) -> None:
             .scalars()
             .all()
         )
+        over = holds.over(desk, conn)
     with desk.db.write() as conn:
+        for reference in over:
+            desk.tasks.advance(conn, reference)
         for lane in lanes:
             desk.tasks.deliver(conn, lane)
         for message_id in unhandled:

@@ -20,6 +20,7 @@ class Processor(ABC):
     label: ClassVar[str]  # the name in the policy's list of sub-processors
     supports: ClassVar[Mapping[Operation, Support]]
     identity_types: ClassVar[frozenset[str]] = frozenset({"email"})
+    keeps: ClassVar[bool] = False  # can `erase` leave the kinds of record in `instruction.keep` alone?
     # How to do by hand what the API cannot: operation -> instructions that an agent can follow.
     instructions: ClassVar[Mapping[Operation, str]] = {}
 

@@ -7,11 +7,12 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from dsr import addresses, audit, finishing, fulfilment, ledger, lifting, receipts, requests, retention
+from dsr import addresses, audit, finishing, fulfilment, holds, ledger, lifting, receipts, requests, retention
 from dsr.errors import NotFound, VendorError, VendorRefused
 from dsr.export import collect
 from dsr.fulfilment import Next, Step
@@ -25,6 +26,7 @@ from dsr.model import (
     Receipt,
     ReceiptStatus,
     RequestStatus,
+    Residue,
     Support,
     manual,
 )
@@ -148,6 +150,7 @@ def _planned(worker: Worker, reference: str) -> list[Step] | None:
             known=bool(request.address),
         )
         receipts.plan(desk, conn, reference, todo, request.row.due_at)
+        holds.apply(desk, conn, reference)
         return receipts.steps(desk, conn, reference) or None
 
 
@@ -213,6 +216,7 @@ def _run(worker: Worker, reference: str, step: Step) -> bool:
     processor = worker.connections.processors[step.processor]
     request, subject = _subject(worker, reference)
     instruction = _instruction(request, subject, step)
+    keep = _kept(worker, reference, step)
     try:
         before = _look_before(processor, step, subject)
         if before and before.ambiguous:
@@ -222,10 +226,15 @@ def _run(worker: Worker, reference: str, step: Step) -> bool:
             )
         elif step.operation is Operation.EXPORT:
             receipt = _export(worker, processor, instruction)
+        elif keep and not processor.keeps:
+            receipt = manual(
+                f"A hold exempts {', '.join(sorted(keep))} at {processor.label}: erase everything else. "
+                + _by_hand(processor, step)
+            )
         else:
             if before:
                 instruction = _instruction(request, subject.plus(before.identities), step)
-            receipt = processor.perform(instruction)
+            receipt = processor.perform(replace(instruction, keep=frozenset(keep)))
     except VendorError as error:
         receipts.failed(worker.desk, reference, step, row.attempts, error, _by_hand(processor, step))
     except Exception as error:
@@ -247,6 +256,13 @@ def _look_before(processor: Processor, step: Step, subject: Identities) -> Findi
     if step.operation in (Operation.SUPPRESS, Operation.EXPORT) or _table(processor, Operation.FIND) is Support.MANUAL:
         return None
     return processor.find(subject)
+
+
+def _kept(worker: Worker, reference: str, step: Step) -> dict[str, Residue]:
+    if step.operation is not Operation.ERASE:
+        return {}
+    with worker.desk.db.read() as conn:
+        return holds.kinds(worker.desk, conn, reference, step.processor)
 
 
 def _export(worker: Worker, processor: Processor, instruction: Instruction) -> Receipt:
@@ -294,7 +310,8 @@ def _look(worker: Worker, reference: str, step: Step) -> bool:
     processor = worker.connections.processors[step.processor]
     _, subject = _subject(worker, reference)
     try:
-        receipts.looked(worker.desk, reference, step, processor.find(subject), _by_hand(processor, step))
+        found = holds.without(processor.find(subject), _kept(worker, reference, step))
+        receipts.looked(worker.desk, reference, step, found, _by_hand(processor, step))
     except VendorError as error:
         receipts.look_failed(worker.desk, reference, step, row.attempts, error)
     return True

@@ -245,6 +245,21 @@ decisions = Table(  # four eyes: what one agent proposes, another one decides
     Column("decided_at", Instant),
 )
 
+holds = Table(  # what an erasure must leave alone for now, and on what ground
+    "holds",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("reference", String(12), ForeignKey("requests.reference"), nullable=False, index=True),
+    Column("processor", String(40), nullable=False),
+    Column("kind", String(40), nullable=False, server_default=""),  # of record; empty: all that is there
+    Column("ground", String(60), nullable=False),
+    Column("owner", String(80), nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("until", Instant, nullable=False, index=True),
+    Column("ended_at", Instant),
+    Column("ended_by", String(80)),
+)
+
 packages = Table(
     "packages",
     metadata,

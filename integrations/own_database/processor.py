@@ -59,6 +59,7 @@ class OwnDatabaseProcessor(Processor):
     label: ClassVar[str] = "own database"
     supports: ClassVar[Mapping[Operation, Support]] = SUPPORTS
     identity_types: ClassVar[frozenset[str]] = frozenset({"email", "account_id"})
+    keeps: ClassVar[bool] = True  # a kind is a table
 
     def __init__(self, settings: OwnDatabaseSettings, policy: Policy) -> None:
         self.label = policy.own_database.label  # type: ignore[misc]  # the company's name for it
@@ -165,7 +166,8 @@ class OwnDatabaseProcessor(Processor):
         with self._connect() as conn:
             subject = self._resolved(conn, instruction.subject)
             tables = sorted(
-                self._tables, key=lambda t: t is self._policy.own_database.accounts
+                (t for t in self._tables if t.name not in instruction.keep),
+                key=lambda t: t is self._policy.own_database.accounts,
             )  # what points to it first
             for table in tables:
                 where, target = self._whose(table, subject), self._table(table)

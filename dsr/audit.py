@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from functools import partial
@@ -25,6 +25,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from dsr import audit_scan
 from dsr.desk import Desk
 from dsr.store.database import before_commit
 from dsr.store.tables import audit
@@ -41,18 +42,18 @@ class Chain:
     """
 
     def __init__(self, key: str) -> None:
-        self._salts = hmac.digest(key.encode(), b"audit salts", "sha256")
-        self._links = hmac.digest(key.encode(), b"audit chain", "sha256")
-        self.start = hmac.digest(self._links, b"", "sha256").hex()  # what the first row follows
+        self.salts = hmac.digest(key.encode(), b"audit salts", "sha256")
+        self.links = hmac.digest(key.encode(), b"audit chain", "sha256")
+        self.start = hmac.digest(self.links, b"", "sha256").hex()  # what the first row follows
 
     def salt(self, seq: int) -> bytes:
-        return hmac.digest(self._salts, str(seq).encode(), "sha256")
+        return hmac.digest(self.salts, str(seq).encode(), "sha256")
 
     def commitment(self, row: Any) -> str:
         return hmac.digest(self.salt(row.seq), canonical(content(row)), "sha256").hex()
 
     def link(self, before: str, commitment: str) -> str:
-        return hmac.digest(self._links, f"{before}{commitment}".encode(), "sha256").hex()
+        return hmac.digest(self.links, f"{before}{commitment}".encode(), "sha256").hex()
 
 
 def chain_of(desk: Desk) -> Chain:
@@ -159,47 +160,44 @@ class Anchor:
         return f"{self.seq} {self.hash} {self.digest} {self.at}"
 
 
-def stream(conn: sa.Connection, after: int = 0) -> Iterator[sa.Row[Any]]:
-    """The rows after a number, in order, without holding them all."""
-    query = sa.select(audit).where(a.seq > after).order_by(a.seq)
-    yield from conn.execute(query.execution_options(yield_per=2000))
-
-
-def verify(desk: Desk, anchors: Sequence[Anchor]) -> tuple[int, Fault | None]:
+def verify(desk: Desk, anchors: Sequence[Anchor], *, several: int = audit_scan.SEVERAL) -> tuple[int, Fault | None]:
     """Check every row against its commitment, the chain, and the anchor.
+
+    Args:
+        several: rows from which the work is shared by several processes.
 
     Returns:
         how many rows were good, and the first fault.
     """
     chain = chain_of(desk)
+    scanned = audit_scan.scan_all(desk.db.engine, chain.salts, chain.links, chain.start, several)
+    unlike = _unlike(desk, anchors)  # meanwhile
+    good, bad = scanned()
+    if unlike and unlike.seq <= good:
+        return unlike.seq - 1, unlike
+    return good, Fault(*bad) if bad else _cut(anchors, good)
+
+
+def _unlike(desk: Desk, anchors: Sequence[Anchor]) -> Fault | None:
+    """The first row that is not the row that was anchored."""
     anchored: dict[int, list[Anchor]] = {}
     for one in anchors:
         anchored.setdefault(one.seq, []).append(one)
-    before, digest, good, last = chain.start, START, 0, 0
+    digest, newest = START, max(anchored, default=0)
     with desk.db.read() as conn:
-        for row in stream(conn, after=-(2**31)):
-            if problem := _problem(chain, row, last, before):
-                return good, Fault(row.seq, problem)
-            before, last, good, digest = row.hash, row.seq, good + 1, fold(digest, row.commitment)
-            for one in anchored.get(row.seq, ()):
-                if (one.hash, one.digest) != (before, digest):
-                    return good - 1, Fault(row.seq, f"is not the row that was anchored on {one.at}")
-    if beyond := [one for seq, lines in anchored.items() if seq > last for one in lines]:
-        cut = max(beyond, key=lambda one: one.seq)
-        return good, Fault(last + 1, f"is missing, and all after it: row {cut.seq} was anchored on {cut.at}")
-    return good, None
+        for seq, hash_, commitment in audit_scan.fetch(conn, "SELECT seq, hash, commitment FROM audit", 0, newest):
+            digest = sha256(f"{digest}{commitment}".encode()).hexdigest()  # `fold`, without a call
+            for one in anchored.get(seq, ()):
+                if (one.hash, one.digest) != (hash_, digest):
+                    return Fault(seq, f"is not the row that was anchored on {one.at}")
+    return None
 
 
-def _problem(chain: Chain, row: sa.Row[Any], last: int, before: str) -> str:
-    if row.seq != last + 1:
-        return f"follows row {last}: rows are missing" if row.seq > last else "stands before the first row"
-    if row.prev_hash != before:
-        return "does not follow the row before it (deleted, inserted, reordered or cut)"
-    if row.commitment != chain.commitment(row):
-        return "is not what was written"
-    if row.hash != chain.link(before, row.commitment):
-        return "has a hash that was made without the key"
-    return ""
+def _cut(anchors: Sequence[Anchor], last: int) -> Fault | None:
+    beyond = max((one for one in anchors if one.seq > last), key=lambda one: one.seq, default=None)
+    if beyond is None:
+        return None
+    return Fault(last + 1, f"is missing, and all after it: row {beyond.seq} was anchored on {beyond.at}")
 
 
 def prove(desk: Desk, reference: str, anchors: Sequence[Anchor]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ import requests
 from demo.page import shown
 from demo.run import environment, make_twins
 from integrations.twin import host, serve
+from tests import bench_audit
 from tests.bench_recipients import check, one_clicks
 from tests.house import free_ports
 from tests.kill import BIN, ROOT, Servers
@@ -49,6 +50,8 @@ def main() -> int:
         found |= {"sqlite_commits_per_s": commits(Path(folder), asked.seconds)}
         found |= house(Path(folder), asked.seconds)
     found |= detection()
+    found |= bench_audit.measure()
+    found["audit_rows_to_hmac"] = found["audit_rows_per_s"] / found["audit_hmac_per_s"]
     found["acks_to_bare_wsgi"] = found["acks_per_s"] / found["bare_wsgi_per_s"]
     found["acks_to_sqlite_commits"] = found["acks_per_s"] / found["sqlite_commits_per_s"]
     found["one_clicks_to_sqlite_commits"] = found["one_clicks_per_s"] / found["sqlite_commits_per_s"]

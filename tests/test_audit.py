@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 
-from dsr import anchor, audit
+from dsr import anchor, audit, audit_scan
 from dsr.desk import Desk, make_desk
 from dsr.store.migrate import config, upgrade
 from dsr.store.tables import audit as table
@@ -144,6 +145,7 @@ def blank(rows: list[Row], r: random.Random) -> list[Row]:
     return rows
 
 
+EACH = 143  # of seven kinds: 1,001
 TAMPERINGS: tuple[Callable[[list[Row], random.Random], list[Row]], ...] = (
     edit,
     delete,
@@ -159,7 +161,7 @@ TAMPERINGS: tuple[Callable[[list[Row], random.Random], list[Row]], ...] = (
 def test_every_tampering_is_found(restored: World, tampering: Callable[..., list[Row]]) -> None:
     desk, r, true = restored.desk, random.Random(tampering.__name__), rows_of(restored.desk)
     tried = 0
-    while tried < 30:
+    while tried < EACH:
         forged = tampering([dict(row) for row in true], r)
         if forged == true:
             continue
@@ -168,6 +170,24 @@ def test_every_tampering_is_found(restored: World, tampering: Callable[..., list
         tried += 1
     put(desk, true)
     assert verify(desk) == (60, None)
+
+
+def test_the_fast_bytes_are_the_canonical_bytes() -> None:
+    for seed in range(300):
+        r = random.Random(seed)
+        texts = ["".join(map(chr, r.choices([9, 10, 34, 92, 127, 0xE9, 0x2028, 0x1F600], k=9))) for _ in range(5)]
+        at = datetime(2026, 11, 23, 22, 1, 2, r.choice([0, 5, 123456, 999999]), tzinfo=UTC)
+        values = [*texts[:2], r.choice([None, "PR-000000"]), texts[3], json.dumps({texts[4]: seed})]
+        stored = at.strftime("%Y-%m-%d %H:%M:%S.%f")
+        assert audit_scan.canonical((seed, stored, *values)) == audit.canonical([seed, at.isoformat(), *values])
+
+
+def test_several_processes_find_what_one_finds(restored: World) -> None:
+    desk, lines = restored.desk, anchor.read(anchor.path(restored.desk.settings))
+    with desk.db.write() as conn:
+        conn.execute(table.update().where(table.c.seq == 58).values(why="was never so"))
+    found = audit.verify(desk, lines, several=1)
+    assert found == audit.verify(desk, lines) == (57, audit.Fault(58, "is not what was written"))
 
 
 def test_a_later_row_or_a_fresh_anchor_does_not_hide_a_tampering(restored: World) -> None:

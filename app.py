@@ -18,6 +18,7 @@ import command_line
 import pages
 from dsr import desk as desks
 from dsr import policy as policies
+from dsr import proof as ladders
 from dsr.errors import ConfigurationError
 from dsr.logs import configure_logs
 from dsr.settings import Settings
@@ -67,10 +68,14 @@ def create_app(env: Mapping[str, str] | None = None) -> Flask:
             connections = connect(env, policy)
         except ConfigurationError as error:
             problems += error.problems
+    try:
+        proof = ladders.load(ROOT / env.get("PROOF_FILE", "dsr/proof.toml"), on=desks.utc_now().date())
+    except ConfigurationError as error:
+        problems += error.problems
     app.extensions["problems"] = problems
     if problems:
         return app
-    desk = desks.make_desk(settings, policy, connections.vendor_of_channel)
+    desk = desks.make_desk(settings, policy, connections.vendor_of_channel, proof=proof)
     app.secret_key = settings.secret_key.get_secret_value()
     app.extensions |= {"desk": desk, "channels": connections.channels, "connections": connections}
     app.register_blueprint(webhooks.bp)

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from dsr import addresses
 from dsr.change_of_mind import takes_back
 from dsr.codes import find_codes, wants_code_again
-from dsr.model import RIGHT_OF_INTENT, WITHOUT_PROOF, Right
+from dsr.model import RIGHT_OF_INTENT, Right
+from dsr.proof import Ladder
 
 if TYPE_CHECKING:  # the web process takes no turns: it need not load the detector
     from intents import Detection
@@ -172,12 +173,16 @@ Step = Say | Open | SendCode | CheckCode | Proved | Withdraw | TellStatus | AddC
 Turn = tuple[State, list[Step]]
 
 
-def turn(state: State, event: Said | CodeChecked) -> Turn:
-    """What to do about an event."""
-    return _code_checked(state, event) if isinstance(event, CodeChecked) else _said(state, event)
+def turn(state: State, event: Said | CodeChecked, ladder: Ladder) -> Turn:
+    """What to do about an event.
+
+    Args:
+        ladder: what is asked before a right is carried out.
+    """
+    return _code_checked(state, event) if isinstance(event, CodeChecked) else _said(state, event, ladder)
 
 
-def _said(state: State, said: Said) -> Turn:
+def _said(state: State, said: Said, ladder: Ladder) -> Turn:
     detection, signals = said.detection, said.detection.signals
     rights = _rights(detection)
     if "rectification" in signals and rights == (Right.EXPORT,):
@@ -188,28 +193,28 @@ def _said(state: State, said: Said) -> Turn:
         if wants_code_again(said.text) or (
             rights and set(rights) <= set(_waiting(state)) and not addresses.find_in(said.text)
         ):
-            again: list[Step] = [Say("code_sent_again")]
-            return _ask_for_proof(state, _waiting(state), state.address, state.received, again, signed=state.signed)
+            claim = Claim(state.address, state.received, state.signed)
+            return _ask_for_proof(state, _waiting(state), claim, [], [Say("code_sent_again")])
     if state.references or state.stage == "code":
         if "withdraw" in signals or takes_back(said.text):
             # What the message asks for besides ("keep my account, just stop the newsletter") is only believed of
             # rights that are not being taken back.
             taken = (Right.ERASURE, Right.EXPORT)
-            return _withdraw(state, said, [r for r in rights if r not in taken])
+            return _withdraw(state, said, [r for r in rights if r not in taken], ladder)
         if "status" in signals and not rights:
             return state, [TellStatus(state.references)] if state.references else [Say("code_awaited")]
     if rights:
-        return _asked(state, said, rights)
+        return _asked(state, said, rights, ladder)
     if state.stage == "choose" and "deny" in signals:
         return replace(state, stage="idle", asked=()), [Say("nothing_done")]
     if state.stage in ("address", "child_address"):
-        return _address_given(state, said)
+        return _address_given(state, said, ladder)
     if detection.unsure:
         return replace(state, stage="choose", asked=detection.unsure[:1], received=said.at), [
             Say(f"ask_{detection.unsure[0]}")
         ]
     if "rectification" in signals:
-        return _asked(state, said, (Right.RECTIFICATION,))
+        return _asked(state, said, (Right.RECTIFICATION,), ladder)
     if "human" in signals and (state.stage != "idle" or state.references):
         waiting = _waiting(state)
         return state, [HandOver("the customer asks for a person", waiting[0] if waiting else None), Say("handed_over")]
@@ -245,7 +250,7 @@ _KEEP_IT = re.compile(
 )
 
 
-def _asked(state: State, said: Said, rights: Sequence[Right]) -> Turn:
+def _asked(state: State, said: Said, rights: Sequence[Right], ladder: Ladder) -> Turn:
     """Somebody asks for one or more rights."""
     steps: list[Step] = []
     why = _why(said.detection)
@@ -265,26 +270,35 @@ def _asked(state: State, said: Said, rights: Sequence[Right]) -> Turn:
     if not address:
         waiting = tuple(str(r) for r in rights)
         return _keep(state, stage="address", rights=waiting, received=said.at), [*steps, Say(problem)]
-    return _act(state, rights, address, said.at, steps, why, signed=said.signed and address == said.address)
+    claim = Claim(address, said.at, signed=said.signed and address == said.address, why=why)
+    return _act(state, rights, claim, steps, ladder)
 
 
-def _act(
-    state: State, rights: Sequence[Right], address: str, at: str, steps: list[Step], why: str = "", signed: bool = False
-) -> Turn:
+@dataclass(frozen=True)
+class Claim:
+    """Whose data is meant: the address, since when it was asked, and whether the channel vouches for it."""
+
+    address: str
+    at: str
+    signed: bool = False
+    why: str = ""
+
+
+def _act(state: State, rights: Sequence[Right], claim: Claim, steps: list[Step], ladder: Ladder) -> Turn:
     """The address is known: stop what can be stopped at once, ask for proof of the rest."""
     for right in rights:
-        if right in WITHOUT_PROOF:
-            steps.append(Open(right, address, at, f"opened_{right}", why))
-    proof = tuple(r for r in rights if r is not Right.UNSUBSCRIBE and r is not Right.AGE_REPORT)
+        if ladder.at_once(right):
+            steps.append(Open(right, claim.address, claim.at, f"opened_{right}", claim.why))
+    proof = tuple(r for r in rights if ladder.wait_for_code(r))
     if not proof:
         # A code that is still awaited for another right stays awaited.
         return (state if state.stage == "code" else _keep(state, stage="idle", rights=())), steps
     merged = (
         tuple(dict.fromkeys((*_waiting(state), *proof)))
-        if state.stage == "code" and address == state.address
+        if state.stage == "code" and claim.address == state.address
         else proof
     )
-    return _ask_for_proof(state, merged, address, at, _understood(merged), first=steps, signed=signed)
+    return _ask_for_proof(state, merged, claim, [*steps], _understood(merged))
 
 
 def _understood(rights: Sequence[Right]) -> list[Step]:
@@ -293,19 +307,10 @@ def _understood(rights: Sequence[Right]) -> list[Step]:
     return [*(Say(f"understood_{r}") for r in rights), Say("code_sent")]
 
 
-def _ask_for_proof(
-    state: State,
-    rights: tuple[Right, ...],
-    address: str,
-    at: str,
-    say: list[Step],
-    first: Sequence[Step] = (),
-    *,
-    signed: bool,
-) -> Turn:
+def _ask_for_proof(state: State, rights: tuple[Right, ...], claim: Claim, first: list[Step], say: list[Step]) -> Turn:
     names = tuple(str(r) for r in rights)
-    after = _keep(state, stage="code", rights=names, address=address, received=at, signed=signed)
-    return after, [*first, SendCode(rights, address, at, signed), *say]
+    after = _keep(state, stage="code", rights=names, address=claim.address, received=claim.at, signed=claim.signed)
+    return after, [*first, SendCode(rights, claim.address, claim.at, claim.signed), *say]
 
 
 def _which_address(said: Said) -> tuple[str, str]:
@@ -317,7 +322,7 @@ def _which_address(said: Said) -> tuple[str, str]:
     return "", "ask_one_address" if claimed else "ask_address"
 
 
-def _address_given(state: State, said: Said) -> Turn:
+def _address_given(state: State, said: Said, ladder: Ladder) -> Turn:
     typed = addresses.find_in(said.text)
     if state.stage == "child_address":
         if len(typed) == 1:
@@ -327,7 +332,7 @@ def _address_given(state: State, said: Said) -> Turn:
             ]
         return _keep(state, stage="idle"), []  # the request is open, an agent has it
     if len(typed) == 1:
-        return _act(state, _waiting(state), typed[0], state.received, [], "")
+        return _act(state, _waiting(state), Claim(typed[0], state.received), [], ladder)
     if state.nudges:
         return _keep(state, stage="idle", rights=()), [
             HandOver("no usable e-mail address was given"),
@@ -347,13 +352,13 @@ def _age_report(state: State, said: Said, why: str) -> Turn:
     )
 
 
-def _withdraw(state: State, said: Said, rights: Sequence[Right]) -> Turn:
+def _withdraw(state: State, said: Said, rights: Sequence[Right], ladder: Ladder) -> Turn:
     pending = state.stage == "code"
     steps: list[Step] = [Withdraw(state.references, pending)]
     state = _keep(state, stage="idle", rights=())
     if not rights:
         return state, steps
-    state, more = _asked(state, said, rights)
+    state, more = _asked(state, said, rights, ladder)
     return state, [*steps, *more]
 
 

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 from dsr.letters.mails import Company
 from dsr.policy import Policy
+from dsr.proof import Ladder
+from dsr.proof import load as load_ladder
 from dsr.settings import Settings
 from dsr.store.database import Database, make_engine
 from dsr.store.vault import Vault
@@ -19,6 +21,7 @@ class Desk:
     """Args:
     channels: names of the channels that are connected -> the vendor behind each.
     now: the clock, aware.
+    proof: what is asked of a person before anything is done.
     """
 
     settings: Settings
@@ -28,6 +31,7 @@ class Desk:
     tasks: Tasks
     channels: dict[str, str]
     now: Callable[[], datetime]
+    proof: Ladder
 
     @property
     def company(self) -> Company:
@@ -46,8 +50,15 @@ def utc_now() -> datetime:
 
 
 def make_desk(
-    settings: Settings, policy: Policy, channels: dict[str, str], now: Callable[[], datetime] = utc_now
+    settings: Settings,
+    policy: Policy,
+    channels: dict[str, str],
+    now: Callable[[], datetime] = utc_now,
+    proof: Ladder | None = None,
 ) -> Desk:
+    """Args:
+    proof: default: the table that comes with the desk.
+    """
     db = Database(make_engine(settings.database_url))
     vault = Vault(settings.data_keys.get_secret_value(), settings.hash_key.get_secret_value(), now)
-    return Desk(settings, policy, db, vault, Tasks(db.engine), channels, now)
+    return Desk(settings, policy, db, vault, Tasks(db.engine), channels, now, proof or load_ladder(on=now().date()))

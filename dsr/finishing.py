@@ -119,7 +119,7 @@ def finish(desk: Desk, reference: str, labels: Mapping[str, str]) -> bool:
         steps = receipts.steps(desk, conn, reference)
         if request.status in (S.WAITING_FOR_AGENT, *lifting.ENDED):
             return False  # the age report's decision is an agent's; of what has ended only the lift was left
-        if request.right is Right.OBJECTION and not request.verified:
+        if desk.proof.wait_for_code(request.right) and not request.verified:
             return _wait_for_proof(desk, conn, request)
         over = fulfilment.complete(steps) and not holds.active(desk, conn, reference)
         to = S.COMPLETED if over else S.PARTIALLY_COMPLETED

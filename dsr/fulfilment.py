@@ -94,6 +94,7 @@ def plan(
     verified: bool,
     held: bool,
     known: bool,
+    waits: frozenset[Operation] = frozenset(),
 ) -> list[tuple[str, Operation, int]]:
     """The steps of a request: processor, operation, stage.
 
@@ -103,12 +104,13 @@ def plan(
         verified: the person is proved.
         held: an agent holds the account of an age report.
         known: there is an address to act on.
+        waits: operations of the right that wait for proof.
     """
     if not known:
         return []
     operations = list(OPERATIONS[right])
-    if right is Right.OBJECTION and not verified:
-        operations.remove(Operation.RESTRICT)
+    if not verified:
+        operations = [operation for operation in operations if operation not in waits]
     if right is Right.AGE_REPORT and held:
         operations.append(Operation.RESTRICT)
     steps = []

@@ -51,9 +51,6 @@ RIGHT_OF_INTENT: Mapping[str, Right] = {
     "object": Right.OBJECTION,
 }
 
-# Rights whose first operation needs no proof of identity: stopping is the safe direction.
-WITHOUT_PROOF = frozenset({Right.UNSUBSCRIBE, Right.AGE_REPORT, Right.OBJECTION})
-
 
 class Support(StrEnum):  # how a processor carries out an operation
     NATIVE = "native"  # one documented call for this purpose

@@ -14,7 +14,7 @@ from dsr import addresses, commands, identity, links, outgoing, requests
 from dsr.desk import Desk
 from dsr.errors import RequestError, UnsupportedRequest
 from dsr.letters import mails
-from dsr.model import WITHOUT_PROOF, RequestStatus, Right
+from dsr.model import RequestStatus, Right
 
 
 def open_by_agent(desk: Desk, conn: sa.Connection, agent: str, address: str, right_name: str) -> str:
@@ -46,7 +46,7 @@ def open_for(
     address, now = addresses.normalise(address), desk.now()
     if not address:
         raise RequestError("that is not an e-mail address that we can use")
-    if right in WITHOUT_PROOF:
+    if desk.proof.at_once(right):
         opened = commands.open_without_proof(
             desk,
             conn,

@@ -139,8 +139,11 @@ def downloadable(desk: Desk, conn: sa.Connection, link: sa.Row[Any]) -> bool:
         return False
 
 
-def hand_out(desk: Desk, conn: sa.Connection, link: sa.Row[Any]) -> Iterator[bytes] | None:
+def hand_out(desk: Desk, conn: sa.Connection, link: sa.Row[Any], second: str) -> Iterator[bytes] | None:
     """The package as a plain zip; the link is spent. None: it is gone, or somebody was faster.
+
+    Args:
+        second: what the person showed besides the link (the ladder's second factor), for the audit.
 
     The first bytes are read before the link is spent, so that a package that cannot be opened costs nobody theirs.
 
@@ -157,7 +160,9 @@ def hand_out(desk: Desk, conn: sa.Connection, link: sa.Row[Any]) -> Iterator[byt
         return None
     reference = link.reference
     conn.execute(packages.update().where(packages.c.reference == reference).values(downloaded_at=desk.now()))
-    audit.record(desk, conn, who="customer", what="package.downloaded", reference=reference, why="one-time link")
+    audit.record(
+        desk, conn, who="customer", what="package.downloaded", reference=reference, why=f"one-time link and {second}"
+    )
     return chain([first], stream)
 
 

@@ -15,7 +15,7 @@ from dsr import addresses, audit, deadlines
 from dsr.codes import ALPHABET
 from dsr.desk import Desk
 from dsr.errors import RequestNotFound, TransitionNotAllowed
-from dsr.model import WITHOUT_PROOF, Identities, Identity, RequestStatus, Right
+from dsr.model import Identities, Identity, RequestStatus, Right
 from dsr.store.tables import requests, subjects
 
 S = RequestStatus
@@ -192,7 +192,7 @@ def move(
         raise TransitionNotAllowed(_refusal(request.status, to))
     if (
         to in (S.COOLING_OFF, S.IN_PROGRESS)
-        and request.right not in WITHOUT_PROOF
+        and not desk.proof.at_once(request.right)
         and not (request.verified or "verified_at" in values)
     ):
         raise TransitionNotAllowed("the person is not proved yet (GDPR Art. 12(6))")

@@ -54,6 +54,7 @@ class Settings(BaseModel):
     ledger_url: str = "sqlite:///instance/ledger.sqlite"
     package_folder: str = "instance/packages"
     policy_file: str = "policy.toml"
+    proof_file: str = "dsr/proof.toml"
     cooling_off: Seconds = 86400.0
     package_expiry: Seconds = 7 * 86400.0
     identity_expiry: Seconds = 30 * 86400.0

@@ -116,7 +116,7 @@ def _take_turn(desk: Desk, conn: sa.Connection, conversation_id: str, message_id
     if state.stage != "code" and only_a_code(said.text):
         turn.say("code_elsewhere")
     else:
-        turn.state, steps = conversation.turn(state, said)
+        turn.state, steps = conversation.turn(state, said, desk.proof)
         _carry_out(turn, steps)
     if turn.paragraphs:
         text = "\n\n".join(dict.fromkeys(turn.paragraphs))
@@ -157,7 +157,7 @@ def _carry_out(turn: _Turn, steps: list[conversation.Step]) -> None:
                 turn.desk.vault.hash("address", waiting.address),
                 conversation_id=turn.conversation_id,
             )
-            turn.state, more = conversation.turn(waiting, checked)
+            turn.state, more = conversation.turn(waiting, checked, turn.desk.proof)
             _carry_out(turn, more)
         else:
             _ACT[type(step)](turn, step)
@@ -270,7 +270,7 @@ def _proved(turn: _Turn, step: conversation.Proved) -> None:
             turn.remember(duplicate)
             turn.say("already_open", **_facts(turn, duplicate))
             continue
-        by = "signed+code" if step.signed else "code"
+        by = desk.proof.proved_by([right], signed=step.signed)
         commands.verified(desk, conn, reference, by=by, after=after if right is Right.ERASURE else "")
         then = f"proved_{right}" if not (after and right is Right.ERASURE) else "proved_erasure_after_export"
         turn.say(then, **_facts(turn, reference))

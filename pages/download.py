@@ -41,7 +41,8 @@ def _post(desk: Desk, token: str) -> Response:
             return _gone(row)
         note = _prove(desk, conn, link, row, token)
         if note is None:
-            stream = page_actions.hand_out(desk, conn, link)
+            second = "the word from the chat" if _by_word(link) else "a fresh code"
+            stream = page_actions.hand_out(desk, conn, link, second)
             if stream is None:
                 return _gone(row)
     return _show(desk, link, row, note) if stream is None else _package(desk, row.reference, stream)
@@ -54,10 +55,14 @@ def _prove(desk: Desk, conn: sa.Connection, link: sa.Row[Any], row: sa.Row[Any],
         if row.address_enc is None:
             return Note(catalogue.say("page.download_no_address", lang, contact=desk.company.contact), True, status=409)
         return sent_note(page_actions.send_code(desk, conn, row.reference, page_actions.DOWNLOAD), lang)
-    if "word" in form and link.word_hash is not None:
+    if _by_word(link):
         return _word(desk, conn, link, token, form["word"], lang)
     checked = page_actions.check_code(desk, conn, row.reference, form.get("code", ""), page_actions.DOWNLOAD)
     return code_note(checked, lang)
+
+
+def _by_word(link: sa.Row[Any]) -> bool:
+    return "word" in request.form and link.word_hash is not None
 
 
 def _word(desk: Desk, conn: sa.Connection, link: sa.Row[Any], token: str, typed: str, lang: str) -> Note | None:

@@ -1,6 +1,6 @@
 """How parallel the work at the processors is: twins that take 200 ms for every answer, one erasure, then many.
 
-    python -m tests.bench_fanout [--json]
+python -m tests.bench_fanout [--json]
 """
 
 from __future__ import annotations

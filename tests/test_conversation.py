@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from dsr.change_of_mind import takes_back
@@ -16,14 +18,21 @@ from dsr.conversation import (
     Say,
     SendCode,
     State,
+    Turn,
     Withdraw,
-    turn,
 )
+from dsr.conversation import turn as turn_by
 from dsr.model import Right
+from dsr.proof import load
 from intents import Detection
 
 AT = "2026-03-05T10:00:00+00:00"
 MARIA = "maria.pop@example.com"
+LADDER = load(on=date(2026, 11, 23))
+
+
+def turn(state: State, event: Said | CodeChecked) -> Turn:
+    return turn_by(state, event, LADDER)
 
 
 def said(

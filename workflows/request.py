@@ -148,6 +148,7 @@ def _planned(worker: Worker, reference: str) -> list[Step] | None:
             verified=request.verified,
             held=request.row.held_by is not None,
             known=bool(request.address),
+            waits=desk.proof.wait_for_code(request.right),
         )
         receipts.plan(desk, conn, reference, todo, request.row.due_at)
         holds.apply(desk, conn, reference)

@@ -75,7 +75,14 @@ def create_app(env: Mapping[str, str] | None = None) -> Flask:
     app.extensions["problems"] = problems
     if problems:
         return app
-    desk = desks.make_desk(settings, policy, connections.vendor_of_channel, proof=proof)
+    desk = desks.make_desk(
+        settings,
+        policy,
+        connections.vendor_of_channel,
+        proof=proof,
+        by_mail=connections.by_mail,
+        unsubscribe_address=connections.unsubscribe_address,
+    )
     app.secret_key = settings.secret_key.get_secret_value()
     app.extensions |= {"desk": desk, "channels": connections.channels, "connections": connections}
     app.register_blueprint(webhooks.bp)

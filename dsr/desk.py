@@ -19,9 +19,11 @@ from dsr.tasks import Tasks
 @dataclass(frozen=True)
 class Desk:
     """Args:
-    channels: names of the channels that are connected -> the vendor behind each.
+    channels: names of the channels that are connected -> the vendor that holds their conversations.
     now: the clock, aware.
     proof: what is asked of a person before anything is done.
+    by_mail: channels whose conversations are answered by mail.
+    unsubscribe_address: a mail to it unsubscribes; "" if no mail is read.
     """
 
     settings: Settings
@@ -32,6 +34,8 @@ class Desk:
     channels: dict[str, str]
     now: Callable[[], datetime]
     proof: Ladder
+    by_mail: frozenset[str] = frozenset()
+    unsubscribe_address: str = ""
 
     @property
     def company(self) -> Company:
@@ -55,10 +59,14 @@ def make_desk(
     channels: dict[str, str],
     now: Callable[[], datetime] = utc_now,
     proof: Ladder | None = None,
+    *,
+    by_mail: frozenset[str] = frozenset(),
+    unsubscribe_address: str = "",
 ) -> Desk:
     """Args:
     proof: default: the table that comes with the desk.
     """
     db = Database(make_engine(settings.database_url))
     vault = Vault(settings.data_keys.get_secret_value(), settings.hash_key.get_secret_value(), now)
-    return Desk(settings, policy, db, vault, Tasks(db.engine), channels, now, proof or load_ladder(on=now().date()))
+    ladder = proof or load_ladder(on=now().date())
+    return Desk(settings, policy, db, vault, Tasks(db.engine), channels, now, ladder, by_mail, unsubscribe_address)

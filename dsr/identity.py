@@ -53,8 +53,7 @@ def issue(
             of everybody's: who asks in a victim's name uses up only the latter, and cannot shut the victim out.
     """
     c, now = challenges.c, desk.now()
-    if not desk.db.sqlite:  # SQLite's writers already queue up; here we make those of one address do so
-        conn.execute(sa.select(sa.func.pg_advisory_xact_lock(int(address_hash[:15], 16))))
+    one_at_a_time(desk, conn, address_hash)
     recent = sa.select(sa.func.count(), sa.func.count(sa.case((c.created_at > now - timedelta(hours=1), 1)))).where(
         c.address_hash == address_hash, c.reserved == reserved, c.created_at > now - timedelta(days=1)
     )
@@ -77,6 +76,12 @@ def issue(
         )
     )
     return issued
+
+
+def one_at_a_time(desk: Desk, conn: sa.Connection, address_hash: str) -> None:
+    """Until the transaction's end nobody else counts the mails of this address."""
+    if not desk.db.sqlite:  # SQLite's writers already queue up; here we make those of one address do so
+        conn.execute(sa.select(sa.func.pg_advisory_xact_lock(int(address_hash[:15], 16))))
 
 
 def check(

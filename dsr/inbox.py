@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from dsr import addresses
+from dsr import addresses, by_mail
 from dsr.desk import Desk
 from dsr.messages import (
     AgentCommand,
@@ -59,10 +59,12 @@ def _store_one(desk: Desk, conn: sa.Connection, channel: str, event: Inbound) ->
     seen = insert(deliveries).values(channel=channel, event_id=event_id, received_at=now).on_conflict_do_nothing()
     if not conn.execute(seen).rowcount:
         return 0  # delivered before
+    if isinstance(event, InboundMessage) and _mail_to_ignore(desk, conn, channel, event):
+        return 0
     conversation_id, key_id = None, ""
     sent_at: datetime = now
     if isinstance(event, InboundMessage):
-        conversation_id, key_id = conversation_of(
+        conversation_id, key_id = _answered(desk, conn, event) or conversation_of(
             desk, conn, event.conversation, event.conversation.person or event.address, event.address
         )
         sent_at = event.sent_at
@@ -84,6 +86,34 @@ def _store_one(desk: Desk, conn: sa.Connection, channel: str, event: Inbound) ->
     ).scalar_one()
     desk.tasks.handle_message(conn, row, channel, event_id)
     return 1
+
+
+def _mail_to_ignore(desk: Desk, conn: sa.Connection, channel: str, event: InboundMessage) -> bool:
+    """Is it a mail from one of our own mailboxes, or one that was delivered before under another event id?"""
+    ref = event.conversation
+    if ref.channel in desk.by_mail and ref.person in by_mail.own_mailboxes(desk):
+        return True
+    if not event.message_id:
+        return False
+    # The author is part of the key, so that nobody else's mail can take the place of theirs.
+    mail = desk.vault.hash("mail", f"{event.message_id}\0{ref.person}\0{event.text}")
+    insert = sqlite.insert if desk.db.sqlite else postgresql.insert
+    row = insert(deliveries).values(channel=channel, event_id=f"mail:{mail}", received_at=desk.now())
+    return not conn.execute(row.on_conflict_do_nothing()).rowcount
+
+
+def _answered(desk: Desk, conn: sa.Connection, event: InboundMessage) -> tuple[str, str] | None:
+    """Id and key of the conversation whose mail this one answers, if its author is the one whom we wrote to."""
+    if event.conversation.channel not in desk.by_mail:
+        return None
+    c = conversations.c
+    for id in by_mail.named_in(event.conversation.references):
+        row = conn.execute(sa.select(c.channel, c.key_id, c.ref_enc).where(c.id == id)).first()
+        if row and row.channel in desk.by_mail and desk.vault.alive(conn, row.key_id):
+            ref = ConversationRef(**desk.vault.open(conn, row.key_id, row.ref_enc))
+            if ref.person and ref.person == event.conversation.person:
+                return id, row.key_id
+    return None
 
 
 def _moments(event: Inbound) -> dict[str, str]:
@@ -113,6 +143,9 @@ def conversation_of(
 
     Each author has a state of their own: a code that another participant types proves nothing (attacks G10, G11).
     """
+    if ref.channel in desk.by_mail:
+        author = addresses.normalise(author) or author
+        ref = replace(ref, person=addresses.normalise(author))  # where the answers go
     external_hash = desk.vault.hash("conversation", f"{ref.channel}\0{ref.id}\0{author}")
     c = conversations.c
     row = conn.execute(

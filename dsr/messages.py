@@ -50,12 +50,16 @@ class ConversationRef:
     Args:
         channel: the channel's name (its webhook path), e.g. `intercom`, `zendesk-messaging`.
         id: the conversation's id at the vendor, whatever the channel needs to answer in it.
-        person: the person's id at the vendor (contact, user), if known.
+        person: the person's id at the vendor (contact, user), if known; where the answer goes by mail, their address.
+        mailbox: of mail: the address of ours that was written to, "" if not one that we answer from.
+        references: of mail: the thread's Message-Ids with their brackets, oldest first, separated by a space.
     """
 
     channel: str
     id: str
     person: str = ""
+    mailbox: str = ""
+    references: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,8 @@ class InboundMessage:
         address: an e-mail address that the channel attached to the author; a claim unless evidence says more.
         sent_at: the channel's own timestamp, where the legal clock starts; aware.
         subject: of a mail or ticket.
-        in_reply_to: Message-Id of a mail.
+        message_id: of a mail: a second key of de-duplication, should the same mail be delivered twice.
+        stored: the vendor keeps a copy under this key, which `Channel.complete` compares before anything is done.
     """
 
     event_id: str
@@ -80,7 +85,8 @@ class InboundMessage:
     author_name: str = ""
     external_id: str = ""
     subject: str = ""
-    in_reply_to: str = ""
+    message_id: str = ""
+    stored: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,7 @@ class SuppressionReported:
 
     Args:
         address: empty if the vendor names the person by an id of its own alone (then `identity` is given).
+        token: of an unsubscribe mail (RFC 8058's `mailto:`): if it is one of ours, it names the address.
     """
 
     event_id: str
@@ -117,6 +124,7 @@ class SuppressionReported:
     address: str
     reason: str = "unsubscribe"
     identity: Identity | None = None
+    token: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,6 +166,9 @@ class Mail:
     Args:
         kind: `code`, `certificate`, `package`, `notice`…, for the log and for metrics.
         headers: further headers (`List-Unsubscribe`, `In-Reply-To`).
+        sender: the mailbox of ours that it answers for; "" for the desk's usual sender.
+        conversation: our id of the conversation that it belongs to; stands in its Message-Id, so that the answer to it
+            finds back.
     """
 
     to: str
@@ -166,3 +177,5 @@ class Mail:
     html: str
     kind: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    sender: str = ""
+    conversation: str = ""

@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from dsr import by_mail
 from dsr.desk import Desk
 from dsr.messages import ConversationRef, Mail, Reply
 from dsr.store.tables import outgoing
@@ -32,11 +33,16 @@ def reply(
     key: str,
     reference: str | None = None,
 ) -> None:
-    """Say something to the customer.
+    """Say something to the customer; where the channel is answered by mail, by a mail in the thread.
 
     Args:
         key: idempotency key, the same whenever the same cause is handled again.
     """
+    if ref.channel in desk.by_mail:
+        if ref.person:  # without an address nobody can be answered
+            letter = by_mail.answer(desk, ref, conversation_id, message.text, message.language)
+            mail(desk, conn, key_id, letter, key, reference)
+        return
     body = {"ref": asdict(ref), **asdict(message)}
     _put(desk, conn, f"conversation:{conversation_id}", "reply", ref.channel, key_id, body, key, reference)
 
@@ -45,13 +51,15 @@ def note(
     desk: Desk, conn: sa.Connection, ref: ConversationRef, conversation_id: str, key_id: str, text: str, key: str
 ) -> None:
     """Tell the agents something inside the conversation."""
+    if ref.channel in desk.by_mail:
+        mail(desk, conn, key_id, by_mail.note(desk, ref, text), key)
+        return
     body = {"ref": asdict(ref), "text": text}
     _put(desk, conn, f"conversation:{conversation_id}", "note", ref.channel, key_id, body, key, None)
 
 
 def mail(desk: Desk, conn: sa.Connection, key_id: str, message: Mail, key: str, reference: str | None = None) -> None:
-    lane = f"mail:{desk.vault.hash('lane', message.to)[:24]}"
-    _put(desk, conn, lane, "mail", "mail", key_id, asdict(message), key, reference)
+    _put(desk, conn, by_mail.lane(desk, message.to), "mail", "mail", key_id, asdict(message), key, reference)
 
 
 def tell_agents(desk: Desk, conn: sa.Connection, key_id: str, text: str, key: str, reference: str | None) -> None:

@@ -145,12 +145,18 @@ def link(desk: Desk, address: str, list_name: str = ALL) -> str:
 def list_unsubscribe_headers(desk: Desk, address: str, list_name: str = ALL) -> dict[str, str]:
     """The two headers of RFC 8058 for one mail; both must be covered by its DKIM signature.
 
+    HTTPS comes first, `mailto:` after it if the desk reads mail.
+
     Args:
         address: normalised.
         list_name: topic or list that the mail belongs to; `*` for all promotional mail.
     """
+    page = link(desk, address, list_name)
+    ways = f"<{page}>"
+    if desk.unsubscribe_address:  # RFC 2369 3.2; the local part of an address is too short for the token (RFC 5321)
+        ways += f", <mailto:{desk.unsubscribe_address}?subject={page.rpartition('/')[2]}>"
     return {
-        "List-Unsubscribe": f"<{link(desk, address, list_name)}>",
+        "List-Unsubscribe": ways,
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }
 

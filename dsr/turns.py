@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from dsr import addresses, age, audit, commands, conversation, identity, links, outgoing, requests
+from dsr import addresses, age, audit, by_mail, commands, conversation, identity, links, outgoing, requests
 from dsr.codes import only_a_code
 from dsr.conversation import CheckCode, Said, Say, State
 from dsr.desk import Desk
@@ -20,6 +20,7 @@ from dsr.model import RequestStatus, Right
 from dsr.store.tables import conversations, messages
 from intents import clean, detect
 
+_ABOUT_THE_CODE = frozenset({"code_sent", "code_sent_again"})
 STATUS_LINK = timedelta(days=400)  # longer than any request lives
 Complete = Callable[[InboundMessage], InboundMessage]
 
@@ -54,7 +55,7 @@ def take_turns(desk: Desk, conversation_id: str, complete: Complete) -> None:
                 .values(handled_at=desk.now())
             )
             if mine.rowcount and said is not None:
-                _take_turn(desk, conn, conversation_id, waiting.id, said)
+                _take_turn(desk, conn, conversation_id, waiting.id, said, message.conversation)
 
 
 def _state(desk: Desk, conn: sa.Connection, conversation_id: str) -> State:
@@ -65,13 +66,16 @@ def _state(desk: Desk, conn: sa.Connection, conversation_id: str) -> State:
 def _understand(message: InboundMessage, state: State, complete: Complete) -> Said | None:
     """What the message says, or None if it is none of our business: then no vendor is asked for anything."""
     detection = detect(message.text, context=state.asked or None)
-    text = clean(message.text).new
+    text = by_mail.above(clean(message.text).new)
     idle = state.stage == "idle" and not state.references
     quiet = not (detection.intents or detection.unsure or detection.signals & {"rectification", "status", "reminder"})
     if idle and quiet and not only_a_code(text):
         return None
-    if not message.address:
-        message = complete(message)
+    if not message.address or message.stored:
+        told = complete(message)
+        if told.text != message.text:  # the vendor's own copy counts
+            return _understand(replace(told, stored=""), state, complete) if told.text else None
+        message = told
     return Said(
         text=text,
         detection=detection,
@@ -96,6 +100,8 @@ class _Turn:
     state: State
     paragraphs: list[str] = field(default_factory=list)
     unsaid: frozenset[str] = frozenset()  # what has turned out not to be true
+    code: tuple[str, str, str] | None = None  # key, code and link of a code that goes with the answer
+    silent: bool = False  # no more mails to an unproved address
 
     def say(self, key: str, **params: object) -> None:
         if key in self.unsaid:
@@ -107,26 +113,30 @@ class _Turn:
         self.state = replace(self.state, references=known)
 
 
-def _take_turn(desk: Desk, conn: sa.Connection, conversation_id: str, message_id: int, said: Said) -> None:
+def _take_turn(
+    desk: Desk, conn: sa.Connection, conversation_id: str, message_id: int, said: Said, came: ConversationRef
+) -> None:
     row = conn.execute(sa.select(conversations).where(conversations.c.id == conversation_id).with_for_update()).one()
     state = State.load(desk.vault.open(conn, row.key_id, row.state_enc))
     language = _language(row.language, state, said)
     ref = ConversationRef(**desk.vault.open(conn, row.key_id, row.ref_enc))
+    if came.references:  # of a mail: answers follow the newest one
+        ref = replace(ref, mailbox=came.mailbox, references=came.references)
     turn = _Turn(desk, conn, conversation_id, message_id, ref, row.key_id, language, state)
     if state.stage != "code" and only_a_code(said.text):
         turn.say("code_elsewhere")
     else:
         turn.state, steps = conversation.turn(state, said, desk.proof)
         _carry_out(turn, steps)
-    if turn.paragraphs:
-        text = "\n\n".join(dict.fromkeys(turn.paragraphs))
-        outgoing.reply(desk, conn, ref, conversation_id, row.key_id, Reply(text, language), f"turn:{message_id}")
+    if turn.paragraphs or turn.code:
+        _answer(turn, Reply("\n\n".join(dict.fromkeys(turn.paragraphs)), language))
     conn.execute(
         conversations.update()
         .where(conversations.c.id == conversation_id)
         .values(
             state_enc=desk.vault.seal(conn, row.key_id, turn.state.dump()),
             address_hash=_whose(desk, turn.state.address or said.address) or row.address_hash,
+            ref_enc=desk.vault.seal(conn, row.key_id, asdict(ref)),
             language=language,
             updated_at=desk.now(),
         )
@@ -135,6 +145,30 @@ def _take_turn(desk: Desk, conn: sa.Connection, conversation_id: str, message_id
 
 def _whose(desk: Desk, address: str) -> str | None:
     return desk.vault.hash("address", address) if address else None
+
+
+def _answer(turn: _Turn, reply: Reply) -> None:
+    """Say it. By mail, what is said before the person is proved counts against the limit of their address."""
+    desk, conn, ref, key = turn.desk, turn.conn, turn.ref, f"turn:{turn.message_id}"
+    if ref.channel in desk.by_mail:
+        if turn.code:
+            key, code, link = turn.code
+            mail = by_mail.answer(
+                desk, ref, turn.conversation_id, reply.text, reply.language, code=code, not_me_link=link
+            )
+            outgoing.mail(desk, conn, turn.key_id, mail, key)
+            return
+        if not ref.person:
+            text = (
+                f"{ref.channel}: somebody asks for a privacy right and left no e-mail address; please ask them for it."
+            )
+            outgoing.tell_agents(desk, conn, turn.key_id, text, f"no-address:{turn.message_id}", None)
+            return
+        if not any(requests.get(desk, conn, reference).verified for reference in turn.state.references):
+            if turn.silent or not by_mail.may_answer_unproved(desk, conn, ref.person):
+                return
+            key = f"{by_mail.UNPROVED}{turn.message_id}"
+    outgoing.reply(desk, conn, ref, turn.conversation_id, turn.key_id, reply, key)
 
 
 def _language(known: str, state: State, said: Said) -> str:
@@ -236,7 +270,7 @@ def _send_code(turn: _Turn, step: conversation.SendCode) -> None:
     if issued is None:
         commands.tell_of_limit(desk, conn, turn.state.references[-1])
         turn.say("code_limit")
-        turn.unsaid = frozenset({"code_sent", "code_sent_again"})
+        turn.unsaid, turn.silent = _ABOUT_THE_CODE, True
         return
     not_me = links.make(
         desk,
@@ -246,6 +280,10 @@ def _send_code(turn: _Turn, step: conversation.SendCode) -> None:
         conversation_id=turn.conversation_id,
         challenge_id=issued.challenge_id,
     )
+    if turn.ref.channel in desk.by_mail and turn.ref.person == step.address:
+        # One mail holds answer and code: an address that is not proved gets nothing else.
+        turn.code, turn.unsaid = (f"code:{issued.challenge_id}", issued.code, not_me), _ABOUT_THE_CODE
+        return
     mail = mails.code_mail(step.address, turn.language, issued.code, not_me, company=desk.company)
     outgoing.mail(desk, conn, key_id, mail, f"code:{issued.challenge_id}")
 

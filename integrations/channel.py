@@ -21,6 +21,9 @@ class Channel(ABC):
     name: ClassVar[str]  # the webhook's path and the `channel` of every ConversationRef
     label: ClassVar[str]  # as agents know it
     vendor: ClassVar[str]  # the folder; this vendor's processor is erased last for requests from here
+    # What is said here leaves as mail to the person's address, by the desk's mailer; `reply` and `note` are not called.
+    answers_by_mail: ClassVar[bool] = False
+    unsubscribe_address: str = ""  # a mail to it unsubscribes, if this channel reads mail (RFC 2369, `mailto:`)
 
     @abstractmethod
     def verify(self, delivery: Delivery) -> None:

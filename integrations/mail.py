@@ -74,6 +74,28 @@ def message_id(idempotency_key: str, domain: str) -> str:
     return f"<{hashlib.sha256(idempotency_key.encode()).hexdigest()[:40]}@{domain}>"
 
 
+def in_conversation(mail: Mail, id: str) -> str:
+    """The Message-Id with the conversation before it, by which `dsr.by_mail` finds the answer's way back."""
+    return f"<{mail.conversation}.{id[1:]}" if mail.conversation and id else id
+
+
+def from_lines(mail: Mail, sender: str, author: str = "From", answers: str = "Reply-To") -> dict[str, str]:
+    """The headers of author and answers, under the names that the mail service gives them.
+
+    A mailbox of the company stands in From where that aligns with the sending domain (DMARC, RFC 7489 3.1.1, relaxed:
+    the same organisation); elsewhere such a mail would be refused as a forgery, so the mailbox only takes the answers.
+
+    Args:
+        sender: the desk's usual sender.
+    """
+    if not mail.sender:
+        return {author: sender}
+    theirs, ours = domain_of(mail.sender), domain_of(sender)
+    if theirs == ours or ours.endswith(f".{theirs}") or theirs.endswith(f".{ours}"):
+        return {author: mail.sender}
+    return {author: sender, answers: mail.sender}
+
+
 def domain_of(sender: str) -> str:
     """The domain of `privacy@example.com` or `Privacy team <privacy@example.com>`; empty if there is none."""
     return normalise(parseaddr(sender)[1]).rpartition("@")[2]
@@ -136,7 +158,7 @@ class SmtpMailer(Mailer):
             raise ConfigurationError(["SMTP_URL: user and password must be plain ASCII"])
 
     def send(self, mail: Mail, *, idempotency_key: str) -> None:
-        message = self._message(mail, message_id(idempotency_key, self._domain))
+        message = self._message(mail, in_conversation(mail, message_id(idempotency_key, self._domain)))
         with _smtp_errors(), self._connection() as server:
             server.send_message(message, parseaddr(self._sender)[1], [recipient_of(mail, "smtp")])
 
@@ -152,9 +174,9 @@ class SmtpMailer(Mailer):
         message = EmailMessage(POLICY)
         headers = headers_of(mail, "smtp")
         try:
-            message["From"], message["To"], message["Subject"] = self._sender, recipient_of(mail, "smtp"), mail.subject
+            message["To"], message["Subject"] = recipient_of(mail, "smtp"), mail.subject
             message["Date"], message["Message-Id"] = format_datetime(datetime.now(UTC)), id
-            for name, value in headers.items():
+            for name, value in (*from_lines(mail, self._sender).items(), *headers.items()):
                 message[name] = value
         except ValueError:  # the name of a header, or one that may stand only once
             raise VendorRefused("smtp", "a header of the mail has the wrong shape") from None

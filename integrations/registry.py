@@ -75,7 +75,17 @@ class Connections:
 
     @property
     def vendor_of_channel(self) -> dict[str, str]:
-        return {name: channel.vendor for name, channel in self.channels.items()}
+        """Channel -> the vendor that holds its conversations; "" where they are mails, which only the person holds."""
+        return {name: "" if c.answers_by_mail else c.vendor for name, c in self.channels.items()}
+
+    @property
+    def by_mail(self) -> frozenset[str]:
+        """Channels that are answered by mail; none without a mailer."""
+        return frozenset(name for name, c in self.channels.items() if c.answers_by_mail and self.mailer)
+
+    @property
+    def unsubscribe_address(self) -> str:
+        return next((c.unsubscribe_address for c in self.channels.values() if c.unsubscribe_address), "")
 
 
 def connect(env: Mapping[str, str], policy: Policy) -> Connections:

@@ -11,7 +11,7 @@ import requests
 from integrations.twin import Person
 from tests.house import House
 
-CHANNELS = ("intercom", "zendesk", "zendesk-messaging", "slack")
+CHANNELS = ("intercom", "zendesk", "zendesk-messaging", "slack", "mailgun")
 # Words for each right that no classifier may miss.
 ASK = {
     "erasure": "Please delete my account and all my personal data.",
@@ -24,7 +24,7 @@ ASK = {
 # What the certificate names as staying: the mails of the desk itself and Mailgun's expiring events, suppressions that
 # must outlive an erasure, and the Slack profile that only the workspace's owner can delete (a task).
 RESIDUE = {
-    "mailgun": ("messages", "events", "unsubscribes", "complaints"),
+    "mailgun": ("messages", "events", "unsubscribes", "complaints", "conversations"),
     "hubspot": ("optouts",),
     "sentry": ("jobs",),
     "slack": ("users",),

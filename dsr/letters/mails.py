@@ -46,6 +46,40 @@ def code_mail(to: str, language: str, code: str, not_me_link: str, *, company: C
     return _mail(to, language, name, "code", company, code=code, link_not_me=not_me_link)
 
 
+def answer_mail(to: str, language: str, text: str, *, company: Company, code: str = "", not_me_link: str = "") -> Mail:
+    """What is said in a conversation that is held by mail, with the code in it if there is one to send.
+
+    The first line asks for an answer above it: what stands below counts as quoted, so that a program or a person who
+    sends our mail back does not type its code. The subject is our own words: what the sender put there may be
+    personal, and the sender may be a forger.
+
+    Args:
+        text: plain, with blank lines between paragraphs; may be empty beside a code.
+        not_me_link: given with a code.
+    """
+    values = {"company": company.name, "contact": company.contact, "code": code, "link_not_me": not_me_link}
+    below = template("mail.answer_code_body", language).split("\n\n") if code else []
+    said = [paragraph for paragraph in text.split("\n\n") if paragraph]
+    above, footer = template("mail.answer_above", language), template("mail.footer", language)
+    texts = [above, *said, *(_text_paragraph(p, values, colon(language)) for p in below)]
+    html = "".join(
+        [
+            f"<p><small>{escape(above)}</small></p>",
+            *(f"<p>{_linked(paragraph)}</p>" for paragraph in said),
+            *(_html_paragraph(p, values) for p in below),
+        ]
+    )
+    subject = say("mail.answer_subject", language, **values)
+    return Mail(
+        to=to,
+        subject=subject,
+        text="\n\n".join([*texts, "-- \n" + _fill(footer, values)]) + "\n",
+        html=_page(language, subject, html + f"<hr><p><small>{_fill_html(footer, values)}</small></p>", heading=False),
+        kind="code" if code else "answer",
+        headers={"Auto-Submitted": "auto-replied"},
+    )
+
+
 def verified_mail(
     to: str,
     language: str,
@@ -207,6 +241,7 @@ def _ways_out(reason: str, company: Company, language: str) -> dict[str, str]:
 # ---- layout --------------------------------------------------------------------------------------------------------
 
 _LINK = re.compile(r"\[(?P<label>[^\]]+)\]\(\{(?P<name>\w+)\}\)")
+_URL = re.compile(r"(https?://[^\s<>]+)")
 _BODY = "margin:0;padding:24px 16px;font-family:system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;line-height:1.5"
 _CODE = "font-family:ui-monospace,Consolas,monospace;font-size:28px;font-weight:700;letter-spacing:2px;margin:24px 0"
 
@@ -238,13 +273,14 @@ def _mail(
     )
 
 
-def _page(language: str, title: str, body: str) -> str:
+def _page(language: str, title: str, body: str, *, heading: bool = True) -> str:
+    above = f'<h1 style="font-size:20px">{escape(title)}</h1>' if heading else ""
     return (
         f'<!doctype html>\n<html lang="{known(language)}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f'<meta name="color-scheme" content="light dark"><title>{escape(title)}</title></head>'
         f'<body style="{_BODY}"><main style="max-width:44em;margin:0 auto">'
-        f'<h1 style="font-size:20px">{escape(title)}</h1>{body}</main></body></html>\n'
+        f"{above}{body}</main></body></html>\n"
     )
 
 
@@ -259,6 +295,13 @@ def _html_paragraph(paragraph: str, values: dict[str, str]) -> str:
         return f'<p><a href="{escape(values[link["name"]])}">{escape(link["label"])}</a></p>'
     style = f' style="{_CODE}"' if paragraph.strip() == "{code}" else ""
     return f"<p{style}>{_fill_html(paragraph, values)}</p>"
+
+
+def _linked(paragraph: str) -> str:
+    """A paragraph of a chat text as HTML, its addresses as links."""
+    parts = _URL.split(paragraph)  # every second part is an address
+    shown = (f'<a href="{escape(p)}">{escape(p)}</a>' if n % 2 else escape(p) for n, p in enumerate(parts))
+    return "".join(shown).replace("\n", "<br>")
 
 
 def _fill(text: str, values: dict[str, str]) -> str:

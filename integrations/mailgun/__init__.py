@@ -1,6 +1,6 @@
-"""Mailgun: processor (mailing lists, suppression lists, events), its event webhooks, and the desk's own mail."""
+"""Mailgun: processor (lists, events), its event webhooks, and the desk's own mail, in and out."""
 
-from integrations.mailgun.events import MailgunEvents
+from integrations.mailgun.channel import MailgunChannel
 from integrations.mailgun.instructions import INSTRUCTIONS, SUPPORTS
 from integrations.mailgun.processor import MailgunProcessor
 from integrations.mailgun.settings import MailgunSettings
@@ -10,7 +10,7 @@ VENDOR = Vendor(
     name="mailgun",
     label="Mailgun Technologies, Inc.",
     settings=MailgunSettings,
-    channels={"mailgun": MailgunEvents},
+    channels={"mailgun": MailgunChannel},
     processor=MailgunProcessor,
     instructions=INSTRUCTIONS,
     supports=SUPPORTS,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dsr.errors import VendorAnswerUnexpected, VendorRefused
 from dsr.messages import Mail
-from integrations.mail import Mailer, headers_of, message_id, recipient_of
+from integrations.mail import Mailer, from_lines, headers_of, in_conversation, message_id, recipient_of
 from integrations.mailgun.api import Api, form
 from integrations.mailgun.settings import MailgunSettings
 
@@ -30,9 +30,9 @@ class MailgunMailer(Mailer):
         That Mailgun keeps the Message-Id it is given is what `sent` lives on; if it does not, the mail has left, and
         VendorRefused (no further try) says so.
         """
-        id = message_id(idempotency_key, self._domain)
+        id = in_conversation(mail, message_id(idempotency_key, self._domain))
         fields = {
-            "from": self._sender,
+            **from_lines(mail, self._sender, "from", "h:Reply-To"),
             "to": recipient_of(mail, "mailgun"),
             "subject": mail.subject,
             "text": mail.text,
@@ -54,7 +54,7 @@ class MailgunMailer(Mailer):
 
     def sent(self, mail: Mail, *, idempotency_key: str) -> bool:
         """Whether Mailgun has any event of the Message-Id. Events are kept for a day at least, and may come late."""
-        id = message_id(idempotency_key, self._domain).strip("<>")
+        id = in_conversation(mail, message_id(idempotency_key, self._domain)).strip("<>")
         for event in self._api.events(self._domain, {"message-id": id}):
             headers = (event.get("message") or {}).get("headers") or {}
             if str(headers.get("message-id", "")).strip("<>") == id:

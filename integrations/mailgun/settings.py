@@ -19,6 +19,8 @@ class MailgunSettings(VendorSettings):
         marketing_domains: sending domains of promotional mail, comma-separated; unsubscribing stops these.
         webhook_signing_key: "HTTP webhook signing key" of the account, not the API key. Without it every webhook
             is rejected.
+        spam_filter: the inbound spam filter is on, so that the DKIM result in a mail's headers is Mailgun's own word;
+            without it every sender is a claim.
         api_url: the region's host: `https://api.mailgun.net` (US) or `https://api.eu.mailgun.net`. Data is in one
             region; the wrong one answers 401 or 404.
     """
@@ -28,6 +30,7 @@ class MailgunSettings(VendorSettings):
     domain: str
     marketing_domains: str = ""
     webhook_signing_key: SecretStr | None = None
+    spam_filter: bool = False
     api_url: str = "https://api.mailgun.net"
 
     @field_validator("domain", "marketing_domains")

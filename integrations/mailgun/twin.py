@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from flask import Blueprint, Response, jsonify, request
 
-from integrations.mailgun import twin_lists, twin_seed
+from integrations.mailgun import twin_lists, twin_mail, twin_seed
 from integrations.twin import Person, Twin
 
 ERRORS = {401: "Forbidden", 404: {"message": "Domain not found"}, 429: {"message": "Too Many Requests"}}
@@ -40,6 +40,7 @@ class MailgunTwin(Twin):
         "MAILGUN_MARKETING_DOMAINS": "news.intellimails.com,mg.intellimails.com",
         "MAILGUN_API_KEY": "{secret}",
         "MAILGUN_WEBHOOK_SIGNING_KEY": "{secret}",
+        "MAILGUN_SPAM_FILTER": "true",
     }
 
     # -- what it holds ----------------------------------------------------------------------------------------------
@@ -55,7 +56,8 @@ class MailgunTwin(Twin):
 
     def state(self) -> dict[str, Any]:
         kinds = ("messages", "events", "lists", "members", *NOT_FOUND)
-        return {kind: list(self.records[kind].values()) for kind in kinds}
+        held = {kind: list(self.records[kind].values()) for kind in kinds}
+        return {**held, "conversations": twin_mail.conversations(self)}
 
     def error(self, status: int) -> tuple[Any, int]:
         return ERRORS.get(status, {"message": "Internal Server Error" if status >= 500 else "Bad request"}), status
@@ -96,11 +98,14 @@ class MailgunTwin(Twin):
     # -- customers --------------------------------------------------------------------------------------------------
 
     def say(self, said: Mapping[str, Any]) -> dict[str, Any]:
-        """A person presses "unsubscribe" (`event` = `unsubscribed`) or "spam" (`complained`) in a mail of `domain`.
+        """A person writes a mail; or presses "unsubscribe" (`event` = `unsubscribed`) or "spam" (`complained`).
 
-        The row is kept as Mailgun keeps it; with `deliver` the signed event webhook goes to the app.
+        A mail is kept as the action `store` keeps it, a press as a row of `domain`; with `deliver` the signed webhook
+        goes to the app.
         """
         event = said.get("event")
+        if not event:
+            return twin_mail.say(self, said)
         domain = str(said.get("domain") or self.domains[-1])
         address = str(said.get("email") or "").lower()
         if event not in ("unsubscribed", "complained"):

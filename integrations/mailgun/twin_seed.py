@@ -104,6 +104,7 @@ def domain(name: str) -> dict[str, Any]:
 def stored(mail: dict[str, Any]) -> dict[str, Any]:
     """`GET /v3/domains/{domain}/messages/{key}`."""
     headers = {"From": mail["from"], "To": mail["to"], "Subject": mail["subject"], "Message-Id": mail["id"]}
+    listed = mail["headers"] if isinstance(mail.get("headers"), list) else [[n, v] for n, v in headers.items()]
     return {
         **headers,
         "Date": mail["date"],
@@ -120,5 +121,5 @@ def stored(mail: dict[str, Any]) -> dict[str, Any]:
         "stripped-text": mail["text"],
         "stripped-html": mail["html"],
         "stripped-signature": "",
-        "message-headers": [[name, value] for name, value in headers.items()],
+        "message-headers": listed,
     }

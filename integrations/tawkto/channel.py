@@ -33,6 +33,7 @@ class TawktoChannel(Channel):
     name: ClassVar[str] = "tawkto"
     label: ClassVar[str] = "tawk.to"
     vendor: ClassVar[str] = "tawkto"
+    answers_by_mail: ClassVar[bool] = True
 
     def __init__(self, settings: TawktoSettings) -> None:
         self._secret = settings.webhook_secret.get_secret_value().encode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from command_line import decisions  # noqa: F401  # adds its commands to `dsr`
+from command_line import acting, decisions  # noqa: F401  # adds its commands to `dsr`
 from command_line.audit import audit
 from command_line.requests import dsr
 from command_line.running import check, db, deadline_, demo, keys, replay, worker

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from dsr import agent_decisions, commands, opening, outgoing, receipts, requests
+from dsr import acting, agent_decisions, commands, opening, outgoing, receipts, requests
 from dsr.desk import Desk
 from dsr.errors import RequestError
 from dsr.letters import catalogue
@@ -25,6 +25,7 @@ HELP = f"""*Privacy Desk*
 `/privacy done REF PROCESSOR OPERATION` a manual task is done
 `/privacy withdraw REF` stop a request that has not begun
 {agent_decisions.HELP}
+{acting.HELP}
 `/privacy help` this text"""
 READ_ONLY = frozenset({"", "help", "list", "show"})
 SORRY = "Sorry, only privacy agents can use this command. Ask your data protection officer to be added."
@@ -168,4 +169,5 @@ _COMMANDS: dict[str, Callable[[Desk, sa.Connection, str, list[str]], str]] = {
     "withdraw": _withdraw,
     "done": _done,
     **agent_decisions.COMMANDS,
+    **acting.COMMANDS,
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dsr import audit, four_eyes, identity, lifting, links, outgoing, requests, suppression
+from dsr import audit, four_eyes, identity, lifting, links, outgoing, representation, requests, suppression
 from dsr.desk import Desk
 from dsr.errors import NotVerified, RequestError, TransitionNotAllowed
 from dsr.letters import catalogue, mails
@@ -179,13 +179,23 @@ def approve(desk: Desk, conn: sa.Connection, agent: str, reference: str) -> str:
         desk.tasks.advance(conn, reference)
         return "the account is being held at every processor"
     if request.status is S.IDENTITY_PENDING:
-        raise TransitionNotAllowed("the person is not proved yet; approval cannot replace proof (GDPR Art. 12(6))")
+        return _approve_standin(desk, conn, agent, reference)
     if request.status is not S.WAITING_FOR_AGENT:
         raise TransitionNotAllowed(f"nothing waits for an agent here ({request.status})")
     if request.right is Right.RECTIFICATION:
         raise TransitionNotAllowed("say what is to be corrected: flask dsr rectify (values do not belong into Slack)")
     requests.move(desk, conn, reference, S.IN_PROGRESS, who=who, why="approved", approved_by=who, wake_at=desk.now())
     desk.tasks.advance(conn, reference)
+    return "approved; it is being carried out"
+
+
+def _approve_standin(desk: Desk, conn: sa.Connection, agent: str, reference: str) -> str:
+    """Somebody acts for the person: a second agent agrees, and with the code typed the request begins."""
+    proof = representation.approve(desk, conn, agent, reference)
+    requests.update(conn, reference, approved_by=f"agent:{agent}")
+    if not proof:
+        return "approved; it begins when the code mailed to whoever acts is typed"
+    verified(desk, conn, reference, by=proof, who=f"agent:{agent}")
     return "approved; it is being carried out"
 
 
@@ -258,6 +268,7 @@ def not_me(desk: Desk, conn: sa.Connection, link: sa.Row[Any]) -> list[str]:
                 frozen_from=row.status,
             )
             frozen.append(row.reference)
+            representation.drop(conn, row.reference)
             text = f'{row.reference}: the owner of the address says "this was not me". It is frozen; please look.'
             if restricted := lifting.pushed(conn, row.reference):
                 text += f" Data are restricted at {len(restricted)} processors: withdraw {row.reference} lifts that."

@@ -12,7 +12,20 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from dsr import audit, codes, commands, export, fulfilment, holds, lifting, links, outgoing, receipts, requests
+from dsr import (
+    audit,
+    codes,
+    commands,
+    export,
+    fulfilment,
+    holds,
+    lifting,
+    links,
+    outgoing,
+    receipts,
+    representation,
+    requests,
+)
 from dsr.desk import Desk
 from dsr.fulfilment import Farewell, Step
 from dsr.letters import mails
@@ -178,25 +191,26 @@ def _packed(desk: Desk, reference: str, labels: Mapping[str, str]) -> tuple[Requ
 
 
 def _hand_out_package(
-    desk: Desk, conn: sa.Connection, request: SubjectRequest, to: RequestStatus, package: Path
+    desk: Desk, conn: sa.Connection, request: SubjectRequest, status: RequestStatus, package: Path
 ) -> None:
     reference, row = request.reference, request.row
-    word = codes.new_word() if row.conversation_id else ""
+    to = representation.recipient(desk, conn, request)
+    word = codes.new_word() if row.conversation_id and to == request.address else ""
     lifetime = timedelta(seconds=desk.settings.package_expiry)
     export.register(desk, conn, request, package)
     link = links.make(desk, conn, "download", lifetime=lifetime, reference=reference, word=word)
     mail = mails.package_mail(
-        request.address,
+        to,
         row.language,
         reference=reference,
         link=link,
         expires=desk.now() + lifetime,
         company=desk.company,
     )
-    outgoing.mail(desk, conn, row.key_id, mail, f"package:{reference}:{to}", reference)
+    outgoing.mail(desk, conn, row.key_id, mail, f"package:{reference}:{status}", reference)
     if word:
         commands.reply_in_conversation(
-            desk, conn, reference, f"package:{reference}:{to}:word", "export_ready", word=word
+            desk, conn, reference, f"package:{reference}:{status}:word", "export_ready", word=word
         )
     _start_what_waited(desk, conn, reference)
 
@@ -217,7 +231,8 @@ def _start_what_waited(desk: Desk, conn: sa.Connection, reference: str) -> None:
 
 def _issue_certificate(desk: Desk, conn: sa.Connection, request: SubjectRequest, labels: Mapping[str, str]) -> None:
     issued = certificate(desk, conn, request, labels)
-    mail = mails.certificate_mail(request.address, request.row.language, issued, company=desk.company)
+    to = representation.recipient(desk, conn, request)
+    mail = mails.certificate_mail(to, request.row.language, issued, company=desk.company)
     outgoing.mail(
         desk, conn, request.row.key_id, mail, f"certificate:{request.reference}:{request.status}", request.reference
     )

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from dsr import addresses, commands, identity, links, outgoing, requests
+from dsr import addresses, commands, identity, links, outgoing, representation, requests
 from dsr.desk import Desk
 from dsr.errors import RequestError, UnsupportedRequest
 from dsr.letters import mails
@@ -82,12 +82,15 @@ def mail_page_code(desk: Desk, conn: sa.Connection, reference: str) -> bool:
     """
     request = requests.get(desk, conn, reference)
     purpose = [str(request.right)]
-    issued = identity.issue(desk, conn, request.row.address_hash, purpose, reference=reference, reserved=True)
+    to = representation.asked(desk, conn, request)
+    address_hash = desk.vault.hash("address", to)
+    issued = identity.issue(desk, conn, address_hash, purpose, reference=reference, reserved=True)
     if issued is None:
         return False
     lifetime = timedelta(days=30)
+    acts = to != request.address
     mail = mails.agent_opened_mail(
-        request.address,
+        to,
         request.row.language,
         reference=reference,
         right=request.right,
@@ -97,6 +100,7 @@ def mail_page_code(desk: Desk, conn: sa.Connection, reference: str) -> bool:
             desk, conn, "not_me", lifetime=lifetime, reference=reference, challenge_id=issued.challenge_id
         ),
         company=desk.company,
+        for_another=acts,
     )
     outgoing.mail(desk, conn, request.row.key_id, mail, f"code:{issued.challenge_id}", reference)
     return True

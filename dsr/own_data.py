@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from dsr import lifting
 from dsr.desk import Desk
 from dsr.model import DataFile, RequestStatus
 from dsr.requests import ENDED
@@ -91,6 +92,7 @@ def needed(desk: Desk, conn: sa.Connection, request: sa.Row[Any]) -> bool:
     return bool(
         conn.execute(fetchable.where(p.reference == request.reference)).first()
         or conn.execute(unsent.where(o.reference == request.reference)).first()
+        or lifting.under_way(conn, request.reference)
     )
 
 

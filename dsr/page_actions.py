@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dsr import audit, commands, export, identity, links, outgoing, requests
+from dsr import audit, commands, export, identity, links, outgoing, representation, requests
 from dsr.codes import find_codes
 from dsr.conversation import CodeChecked
 from dsr.desk import Desk
@@ -54,15 +54,15 @@ def send_code(desk: Desk, conn: sa.Connection, reference: str, purpose: str) -> 
     request = requests.get(desk, conn, reference)
     # The status link stands in the conversation too, where a stranger may read it; the download's only in the mail.
     reserved = purpose == DOWNLOAD
-    issued = identity.issue(desk, conn, request.row.address_hash, [purpose], reference=reference, reserved=reserved)
+    to = representation.recipient(desk, conn, request) if purpose == DOWNLOAD else request.address
+    address_hash = desk.vault.hash("address", to)
+    issued = identity.issue(desk, conn, address_hash, [purpose], reference=reference, reserved=reserved)
     if issued is None:
         return False
     not_me = links.make(
         desk, conn, "not_me", lifetime=timedelta(days=30), reference=reference, challenge_id=issued.challenge_id
     )
-    mail = mails.code_mail(
-        request.address, request.row.language, issued.code, not_me, company=desk.company, on_page=True
-    )
+    mail = mails.code_mail(to, request.row.language, issued.code, not_me, company=desk.company, on_page=True)
     outgoing.mail(desk, conn, request.row.key_id, mail, f"code:{issued.challenge_id}", reference)
     return True
 
@@ -72,9 +72,13 @@ def check_code(desk: Desk, conn: sa.Connection, reference: str, typed: str, purp
     found = find_codes(typed[:_LONGEST])
     if not found:
         return None
-    return identity.check(
-        desk, conn, found[:1], [purpose], row(conn, reference).address_hash or "", reference=reference
-    )
+    request = requests.get(desk, conn, reference)
+    if purpose == WITHDRAW:
+        whose = request.address
+    else:
+        whose = (representation.recipient if purpose == DOWNLOAD else representation.asked)(desk, conn, request)
+    address_hash = desk.vault.hash("address", whose) if whose else request.row.address_hash or ""
+    return identity.check(desk, conn, found[:1], [purpose], address_hash, reference=reference)
 
 
 # ---- verify and withdraw ---------------------------------------------------------------------------------------------
@@ -90,6 +94,10 @@ def confirm(desk: Desk, conn: sa.Connection, reference: str, typed: str) -> tupl
     request = requests.get(desk, conn, reference, lock=True)
     checked = check_code(desk, conn, reference, typed, str(request.right))
     if checked is None or checked.result != "right":
+        return checked, reference
+    if standin := representation.of(desk, conn, reference):
+        if standin.approved:
+            commands.verified(desk, conn, reference, by=standin.proof)
         return checked, reference
     if older := requests.open_duplicate(desk, conn, request):
         why = f"the same as {older}, which is open"

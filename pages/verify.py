@@ -44,6 +44,9 @@ def _post(desk: Desk, token: str) -> Response:
                 note = code_note(checked, lang)
                 if note is None:
                     row = page_actions.row(conn, reference)
+                if note is None and row.status == str(RequestStatus.IDENTITY_PENDING):
+                    note = Note(catalogue.say("page.verify_waits", lang))  # two agents have to agree as well
+                elif note is None:
                     status_link = links.make(desk, conn, "status", lifetime=commands.LINK_LIFETIME, reference=reference)
     return _show(desk, row, note, status_link)
 

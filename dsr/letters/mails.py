@@ -145,11 +145,43 @@ def agent_opened_mail(
     code: str,
     not_me_link: str,
     company: Company,
+    for_another: bool = False,
 ) -> Mail:
-    """An agent opened a request in the person's name; it waits for their code on our page."""
+    """An agent opened a request in the person's name; it waits for their code on our page.
+
+    Args:
+        for_another: the addressee acts for the person, or has lost the mailbox that the records carry.
+    """
     named = word("right", right, language)
     params = {"reference": reference, "right": named, "link": link, "code": code, "link_not_me": not_me_link}
-    return _mail(to, language, "agent_opened", "code", company, **params)
+    return _mail(to, language, "standin_code" if for_another else "agent_opened", "code", company, **params)
+
+
+def standin_notice_mail(
+    to: str,
+    language: str,
+    *,
+    reference: str,
+    right: Right,
+    who: str,
+    not_before: datetime,
+    not_me_link: str,
+    company: Company,
+) -> Mail:
+    """To the address on the records: somebody else acts for its owner, and how to stop that.
+
+    Args:
+        who: `lawyer`, `parent`, `heir`, `owner`.
+        not_before: from when on two agents may let it begin.
+    """
+    params = {
+        "reference": reference,
+        "right": word("right", right, language),
+        "who": word("standin", who, language),
+        "day": date(not_before, language, company.timezone),
+        "link_not_me": not_me_link,
+    }
+    return _mail(to, language, "standin_notice", "notice", company, **params)
 
 
 def not_me_mail(to: str, language: str, *, reference: str, company: Company) -> Mail:

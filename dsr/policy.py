@@ -15,7 +15,7 @@ import holidays
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dsr.errors import ConfigurationError
-from dsr.model import Right
+from dsr.model import Origin, Right
 
 UNSET = "unset"
 
@@ -189,7 +189,7 @@ class Table(_Part):
         kept: id of the kept record with the ground.
         kept_from: column with the date from which its rule counts.
         export: part of the package (Art. 15).
-        portable: provided by the person, or observed of them, hence part of Art. 20 too.
+        origin: where the rows come from; what the controller made itself is no part of Art. 20.
         secret: columns that never leave, e.g. a password hash.
         suppress: boolean column that stops promotional mail.
         restrict: boolean column that stops use (Art. 18).
@@ -209,7 +209,7 @@ class Table(_Part):
     kept: str = ""
     kept_from: str = ""
     export: bool
-    portable: bool
+    origin: Origin
     secret: tuple[Name, ...] = ()
     suppress: str = ""
     restrict: str = ""

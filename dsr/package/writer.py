@@ -9,10 +9,12 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from dsr.letters.certificate import Certificate, to_html, to_json
+from dsr.letters.certificate import Certificate, to_json
 from dsr.model import Right
 from dsr.package import masking
+from dsr.package.index import page, readme
 from dsr.package.names import csv_name, safe_cell, schema_name
+from dsr.package.sheet import sections, to_data
 from dsr.package.spool import Member, Spool
 from dsr.package.zipping import Archive
 from dsr.policy import Policy
@@ -44,11 +46,16 @@ def package(
             yield from archive.add(schema, [_json(member.schema)])
     yield from archive.add("masked.json", [_json(masked(contents))])
     yield from archive.add("what-is-where.json", [to_json(sheet).encode()])
-    yield from archive.add("index.html", [to_html(sheet, request.row.language).encode()])
+    right, lang = request.right, request.row.language
+    if right is Right.ACCESS:
+        yield from archive.add("information.json", [_json(to_data(sections(policy, lang), lang))])
+    by_processor = {spool.processor: members for spool, members in contents}
+    yield from archive.add("index.html", [page(by_processor, right, sheet, policy, lang, now).encode()])
+    yield from archive.add("README.txt", [readme(right, sheet, policy, lang, now).encode()])
     manifest = {
         "format": FORMAT,
         "reference": request.reference,
-        "profile": PROFILES.get(request.right, str(request.right)),
+        "profile": PROFILES.get(right, str(right)),
         "controller": policy.controller.name,
         "created": now.isoformat(),
         "files": [

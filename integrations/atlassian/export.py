@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from dsr.model import DataFile
+from dsr.model import DataFile, Origin
 from integrations.atlassian.api import JIRA, WIKI, Api, Object, path_id
 from integrations.atlassian.confluence import AS_STORED, Content
 from integrations.atlassian.jira import Issue
@@ -24,17 +24,26 @@ def files(
     The person's own requests are given with the answers of the agents, who are not named; of other people's issues
     and pages only what the person wrote or what names the person.
     """
-    yield DataFile("accounts.json", iter([{key: user.get(key) for key in PROFILE} for user in users.values()]))
+    yield DataFile(
+        "accounts.json",
+        iter([{key: user.get(key) for key in PROFILE} for user in users.values()]),
+        origin=Origin.PROVIDED,
+    )
     attachments: list[Object] = []
-    yield DataFile("issues.json", (_issue(issue, marks, attachments) for issue in issues))
+    yield DataFile("issues.json", (_issue(issue, marks, attachments) for issue in issues), origin=Origin.PROVIDED)
     pages: list[str] = []
-    yield DataFile("pages.json", (_content(api, content, pages) for content in contents))
+    yield DataFile("pages.json", (_content(api, content, pages) for content in contents), origin=Origin.PROVIDED)
     yield DataFile("page_attachments.json", (row for path in pages for row in _files_of(api, path)))
     for file in attachments:
         name = re.sub(r"[^\w.-]", "_", str(file["filename"])).lstrip(".") or "file"
         id = path_id(str(file["id"]))
         kind = str(file.get("mimeType") or "application/octet-stream")
-        yield DataFile(f"attachments/{id}-{name}", content=_bytes(api, id, int(file["size"])), media_type=kind)
+        yield DataFile(
+            f"attachments/{id}-{name}",
+            content=_bytes(api, id, int(file["size"])),
+            media_type=kind,
+            origin=Origin.PROVIDED,
+        )
 
 
 def _issue(issue: Issue, marks: Marks, attachments: list[Object]) -> Object:

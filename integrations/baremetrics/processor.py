@@ -18,6 +18,7 @@ from dsr.model import (
     Identities,
     Instruction,
     Operation,
+    Origin,
     Receipt,
     Residue,
     Support,
@@ -80,7 +81,7 @@ class BaremetricsProcessor(Processor):
         yield DataFile("events.json", (e for c in customers for e in self._api.events(c.source, c.oid)))
         for kind in KINDS:
             yield DataFile(f"{kind}.json", self._all(customers, kind))
-        yield DataFile("cancellation_comments.json", self._comments(held))
+        yield DataFile("cancellation_comments.json", self._comments(held), origin=Origin.PROVIDED)
 
     def erase(self, instruction: Instruction) -> Receipt:
         """Blank what is free text, then delete subscriptions, one-off payments, and the customer last.

@@ -17,6 +17,7 @@ from dsr.model import (
     Identities,
     Instruction,
     Operation,
+    Origin,
     Receipt,
     Support,
     done,
@@ -67,7 +68,9 @@ class DropboxProcessor(Processor):
         yield DataFile("files_elsewhere.json", iter([{"id": f.get("id"), "what": about} for f in held.elsewhere]))
         for file in held.files:
             content = self._api.download(file, held.account.root)
-            yield DataFile(f"files{_safe(file)}", content=content, media_type="application/octet-stream")
+            yield DataFile(
+                f"files{_safe(file)}", content=content, media_type="application/octet-stream", origin=Origin.PROVIDED
+            )
 
     def erase(self, instruction: Instruction) -> Receipt:
         """Delete the person's folders for good, with what was deleted in them before.

@@ -16,6 +16,7 @@ from dsr.model import (
     Identities,
     Instruction,
     Operation,
+    Origin,
     Receipt,
     Residue,
     Support,
@@ -87,7 +88,7 @@ class HotjarProcessor(Processor):
         """The look-up's answer as it came, and with Ask Scale the survey answers in which the address stands."""
         yield DataFile("look_up.json", self._reports(instruction.subject))
         if self._surveys:
-            yield DataFile("survey_responses.json", self._answers(instruction.subject))
+            yield DataFile("survey_responses.json", self._answers(instruction.subject), origin=Origin.PROVIDED)
 
     def erase(self, instruction: Instruction) -> Receipt:
         """Submit a deletion in every organisation, by address and by account id."""

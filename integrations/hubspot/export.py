@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dsr.model import DataFile, Identities
+from dsr.model import DataFile, Identities, Origin
+from dsr.package.masking import MESSAGE
 from integrations.hubspot.api import Api, Object, path_id
 from integrations.hubspot.lookup import ACTIVITIES, TICKETS, Holding, linked, threads
 
@@ -24,18 +25,19 @@ PROPERTIES: Mapping[str, tuple[str, ...]] = {
     "deals": ("createdate", "dealname", "amount", "dealstage"),
     "companies": ("name", "domain"),
 }
-HIDDEN = "[message of another person]"
+OURS = frozenset({"notes", "tasks", "deals"})  # written by the company about the person
 
 
 def files(api: Api, held: Holding, subject: Identities) -> Iterator[DataFile]:
     """The files; a row is read when it is asked for."""
     addresses = held.addresses | {e.strip().lower() for e in subject.of("email")}
-    yield DataFile("contacts.json", _contacts(api, held))
+    yield DataFile("contacts.json", _contacts(api, held), origin=Origin.PROVIDED)
     for kind in (*ACTIVITIES, TICKETS, "deals", "companies"):
-        yield DataFile(f"{kind}.json", _linked(api, held, kind))
-    yield DataFile("conversations.json", _conversations(api, held, addresses))
-    yield DataFile("subscriptions.json", _subscriptions(api, addresses))
-    yield DataFile("form_submissions.json", _submissions(api, addresses))
+        origin = Origin.DERIVED if kind in OURS else Origin.OBSERVED
+        yield DataFile(f"{kind}.json", _linked(api, held, kind), origin=origin)
+    yield DataFile("conversations.json", _conversations(api, held, addresses), origin=Origin.PROVIDED)
+    yield DataFile("subscriptions.json", _subscriptions(api, addresses), origin=Origin.PROVIDED)
+    yield DataFile("form_submissions.json", _submissions(api, addresses), origin=Origin.PROVIDED)
 
 
 def _contacts(api: Api, held: Holding) -> Iterator[Mapping[str, object]]:
@@ -67,7 +69,7 @@ def masked(message: Object, addresses: set[str]) -> Object:
         "senders": [{"kind": s["kind"]} for s in senders],
     }
     if by_another:
-        kept |= {"text": HIDDEN, "richText": None, "subject": None, "attachments": []}
+        kept |= {"text": MESSAGE, "richText": None, "subject": None, "attachments": []}
     return kept
 
 

@@ -7,31 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from dsr.model import DataFile
+from dsr.model import DataFile, Origin
+from dsr.package.masking import MESSAGE
 from integrations.intercom.api import Api, Object, path_id
 from integrations.intercom.lookup import PEOPLE, Holding, shared
 
-# file -> path below the contact
+# file -> path below the contact, and where it comes from
 PER_CONTACT = {
-    "notes.json": "notes",
-    "tags.json": "tags",
-    "segments.json": "segments",
-    "subscriptions.json": "subscriptions",
-    "companies.json": "companies",
+    "notes.json": ("notes", Origin.DERIVED),
+    "tags.json": ("tags", Origin.DERIVED),
+    "segments.json": ("segments", Origin.DERIVED),
+    "subscriptions.json": ("subscriptions", Origin.PROVIDED),
+    "companies.json": ("companies", Origin.PROVIDED),
 }
-HIDDEN = "[message of another person]"
 CALLS_AT_ONCE = 20  # the most conversations that POST /calls/search takes
 
 
 def files(api: Api, held: Holding) -> Iterator[DataFile]:
     """The files; a row is read when it is asked for."""
-    yield DataFile("contacts.json", iter([dict(c) for c in held.contacts.values()]))
-    for name, path in PER_CONTACT.items():
-        yield DataFile(name, _of_contacts(api, held, path))
+    yield DataFile("contacts.json", iter([dict(c) for c in held.contacts.values()]), origin=Origin.PROVIDED)
+    for name, (path, origin) in PER_CONTACT.items():
+        yield DataFile(name, _of_contacts(api, held, path), origin=origin)
     yield DataFile("events.json", _events(api, held))
-    yield DataFile("conversations.json", _conversations(api, held))
+    yield DataFile("conversations.json", _conversations(api, held), origin=Origin.PROVIDED)
     yield DataFile("calls.json", _calls(api, held))
-    yield DataFile("tickets.json", _tickets(api, held))
+    yield DataFile("tickets.json", _tickets(api, held), origin=Origin.PROVIDED)
 
 
 def masked(conversation: Object, mine: frozenset[str]) -> Object:
@@ -51,7 +51,7 @@ def _masked_message(message: Object, mine: frozenset[str]) -> Object:
         return message
     kept = {**message, "author": {"type": author.get("type")}, "email_message_metadata": None}
     if author.get("type") in PEOPLE:
-        kept |= {"body": HIDDEN, "attachments": [], "subject": None}
+        kept |= {"body": MESSAGE, "attachments": [], "subject": None}
     return kept
 
 

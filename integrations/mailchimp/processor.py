@@ -16,6 +16,7 @@ from dsr.model import (
     Identity,
     Instruction,
     Operation,
+    Origin,
     Receipt,
     Residue,
     Right,
@@ -66,7 +67,9 @@ class MailchimpProcessor(Processor):
 
     def export(self, instruction: Instruction) -> Iterator[DataFile]:
         held = self._held(instruction.subject)
-        yield DataFile("members.json", ({"audience": a, **rows.shown(m)} for a, m in held.members))
+        yield DataFile(
+            "members.json", ({"audience": a, **rows.shown(m)} for a, m in held.members), origin=Origin.PROVIDED
+        )
         for name, (path, key) in FILES.items():
             yield DataFile(f"{name}.json", self._records(held, path, key))
         yield DataFile("customers.json", ({"store": s, **rows.shown(c)} for s, c in held.customers))

@@ -17,6 +17,7 @@ from dsr.model import (
     Identity,
     Instruction,
     Operation,
+    Origin,
     Receipt,
     Residue,
     Support,
@@ -62,7 +63,8 @@ class MailgunProcessor(Processor):
 
     def export(self, instruction: Instruction) -> Iterator[DataFile]:
         subject = instruction.subject
-        yield DataFile("list-memberships.json", ({"list": name, **row} for name, row in self._memberships(subject)))
+        memberships = ({"list": name, **row} for name, row in self._memberships(subject))
+        yield DataFile("list-memberships.json", memberships, origin=Origin.PROVIDED, names_others=False)
         yield DataFile("suppressions.json", self._suppressions(subject, *SUPPRESSIONS, "whitelists"))
         yield DataFile("events.json", (event for _, event in self._events(subject)))
         yield DataFile("messages.json", self._messages(subject))

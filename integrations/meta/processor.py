@@ -15,6 +15,7 @@ from dsr.model import (
     Identity,
     Instruction,
     Operation,
+    Origin,
     Receipt,
     Support,
     done,
@@ -59,7 +60,7 @@ class MetaProcessor(Processor):
     def export(self, instruction: Instruction) -> Iterator[DataFile]:
         leads = self._leads(instruction.subject)
         if first := next(leads, None):
-            yield DataFile("leads.json", rows=(_row(lead) for lead in chain([first], leads)))
+            yield DataFile("leads.json", rows=(_row(lead) for lead in chain([first], leads)), origin=Origin.PROVIDED)
 
     def erase(self, instruction: Instruction) -> Receipt:
         """Out of the audiences first, so that nothing is advertised meanwhile; then the leads, for good."""

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from xml.etree import ElementTree
 
 from dsr.errors import VendorAnswerUnexpected, VendorRefused
-from dsr.model import DataFile, Identities
+from dsr.model import DataFile, Identities, Origin
 from integrations.microsoft.api import Service
 from integrations.microsoft.settings import MicrosoftSettings
 from integrations.transport import Answer
@@ -96,7 +96,7 @@ class Blobs:
         mark = blob.snapshot or ("" if blob.current else blob.version)
         name = f"blobs/{blob.container}/{blob.name}".replace("..", "_") + (f"@{mark.replace(':', '')}" if mark else "")
         media_type = blob.properties.get("Content-Type") or "application/octet-stream"
-        return DataFile(name, content=self._content(blob), media_type=media_type)
+        return DataFile(name, content=self._content(blob), media_type=media_type, origin=Origin.PROVIDED)
 
     def check(self) -> None:
         """The token is good, and the account can be listed."""

@@ -158,7 +158,9 @@ class OwnDatabaseProcessor(Processor):
                 columns: list[sa.ColumnClause[Any]] = [sa.column(name) for name in table.exported]
                 if columns:
                     rows = conn.execution_options(yield_per=BATCH).execute(self._select(table, subject, *columns))
-                    yield DataFile(f"{table.name}.json", rows=(dict(row._mapping) for row in rows))
+                    # The rows of a table are one person's by its own columns: there is nobody to mask.
+                    found = (dict(row._mapping) for row in rows)
+                    yield DataFile(f"{table.name}.json", found, origin=table.origin, names_others=False)
 
     def erase(self, instruction: Instruction) -> Receipt:
         counts: dict[str, int] = {}

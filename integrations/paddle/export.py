@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dsr.model import DataFile
+from dsr.model import DataFile, Origin
 from integrations.paddle.api import EVERY_STATUS, Api, Object, path_id
 
 # file -> path below the customer, and what must be asked to see all
@@ -27,7 +27,7 @@ def files(api: Api, customers: Mapping[str, Object], mine: set[str]) -> Iterator
     if not customers:
         return
     ids = list(customers)
-    yield DataFile("customers.json", iter(list(customers.values())))
+    yield DataFile("customers.json", iter(list(customers.values())), origin=Origin.PROVIDED)
     for name, (path, params) in BELOW.items():
         yield DataFile(name, _below(api, ids, path, params))
     businesses = _below(api, ids, "businesses", {"status": EVERY_STATUS})

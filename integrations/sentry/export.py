@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from dsr.model import DataFile, Identities
+from dsr.model import DataFile, Identities, Origin
 from integrations.sentry.api import Api
 from integrations.sentry.lookup import Holding, Person, holding, own_events
 
@@ -19,7 +19,7 @@ def files(api: Api, subject: Identities) -> Iterator[DataFile]:
     person, held = Person.of(subject), holding(api, subject)
     yield DataFile("issues.json", iter([{k: issue.get(k) for k in SHOWN} for issue in held.own.values()]))
     yield DataFile("events.json", _events(api, held, person))
-    yield DataFile("feedback.json", _feedback(api, person))
+    yield DataFile("feedback.json", _feedback(api, person), origin=Origin.PROVIDED)
     yield DataFile("replays.json", _replays(api, person))
 
 

@@ -15,6 +15,7 @@ from dsr.model import (
     Identity,
     Instruction,
     Operation,
+    Origin,
     Receipt,
     Residue,
     Support,
@@ -118,13 +119,15 @@ class SlackProcessor(Processor):
         if ambiguous:
             raise VendorRefused(self.name, "two members may be meant: an agent decides")
         if members:
-            yield DataFile("members.json", rows=iter(members.values()))
+            yield DataFile("members.json", rows=iter(members.values()), origin=Origin.PROVIDED)
         for id, user in members.items():
             if not user.get("deleted"):  # a deactivated member's profile stands in the user object alone
                 profile = self._api.ask("users.profile.get", user=id, include_labels="true")
                 yield DataFile(f"profile-{_safe(id)}.json", rows=iter([part(profile, "profile")]))
         for channel in self._direct_messages(members):
-            yield DataFile(f"direct-messages-{_safe(channel)}.json", rows=self._history(channel))
+            yield DataFile(
+                f"direct-messages-{_safe(channel)}.json", rows=self._history(channel), origin=Origin.PROVIDED
+            )
 
     def erase(self, instruction: Instruction) -> Receipt:
         """Deletes what the bot wrote to the person and about them; the profile is the Primary Owner's task."""

@@ -19,6 +19,7 @@ from dsr.model import (
     Identity,
     Instruction,
     Operation,
+    Origin,
     Receipt,
     Support,
     manual,
@@ -111,9 +112,9 @@ class SmartsuppProcessor(Processor):
             raise VendorRefused("smartsupp", "more than one person may be meant")
         if not held.contacts:
             return
-        yield DataFile("contacts.json", iter([dict(c) for c in held.contacts.values()]))
+        yield DataFile("contacts.json", iter([dict(c) for c in held.contacts.values()]), origin=Origin.PROVIDED)
         yield DataFile("conversations.json", self._conversations(held))
-        yield DataFile("messages.json", self._messages(held))
+        yield DataFile("messages.json", self._messages(held), origin=Origin.PROVIDED)
         yield DataFile("visitors.json", self._visitors(held))
 
     def erase(self, instruction: Instruction) -> Receipt:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dsr.model import DataFile, Identities
+from dsr.model import DataFile, Identities, Origin
+from dsr.package.masking import PERSON
 from integrations.zendesk.api import Object, SupportApi, path_id
 from integrations.zendesk.lookup import Holding, suspended, tickets
 from integrations.zendesk.payload import at, ident, text
@@ -27,17 +28,20 @@ def files(support: SupportApi, sunco: SuncoApi | None, held: Holding, subject: I
     """The files of the package; each is read when it is written."""
     reader = _Reader(support, held)
     if held.users or held.deleted:
-        yield DataFile("users.json", iter([*held.users.values(), *held.deleted.values()]))
-        yield DataFile("identities.json", reader.identities())
-        yield DataFile("tickets.json", reader.tickets())
-        yield DataFile("comments.json", reader.comments("requested"))
-        yield DataFile("comments_in_other_tickets.json", reader.comments("ccd"))
+        yield DataFile("users.json", iter([*held.users.values(), *held.deleted.values()]), origin=Origin.PROVIDED)
+        yield DataFile("identities.json", reader.identities(), origin=Origin.PROVIDED)
+        yield DataFile("tickets.json", reader.tickets(), origin=Origin.PROVIDED)
+        said = (c for c in reader.comments("requested") if c["public"] is not False)
+        yield DataFile("comments.json", said, origin=Origin.PROVIDED)
+        notes = (c for c in reader.comments("requested") if c["public"] is False)
+        yield DataFile("internal_notes.json", notes, origin=Origin.DERIVED)
+        yield DataFile("comments_in_other_tickets.json", reader.comments("ccd"), origin=Origin.PROVIDED)
         yield DataFile("connections.json", reader.connections())
     if waiting := suspended(support, subject):
         yield DataFile("suspended_tickets.json", iter(waiting))
     if sunco and held.people:
         yield DataFile("messaging_users.json", iter(list(held.people.values())))
-        yield DataFile("messaging_messages.json", _messages(sunco, held))
+        yield DataFile("messaging_messages.json", _messages(sunco, held), origin=Origin.PROVIDED)
 
 
 class _Reader:
@@ -82,7 +86,7 @@ class _Reader:
             "ticket_id": ticket,
             "id": comment.get("id"),
             "created_at": comment.get("created_at"),
-            "author": "you" if mine else "support" if agent else "another person",
+            "author": "you" if mine else "support" if agent else PERSON,
             "public": comment.get("public"),
         }
         if mine or agent:
@@ -113,4 +117,4 @@ def _messages(sunco: SuncoApi, held: Holding) -> Iterator[Row]:
                 elif text(author, "type") == "business":
                     yield {**row, "author": "support", "content": message.get("content")}
                 else:
-                    yield {**row, "author": "another person"}
+                    yield {**row, "author": PERSON}

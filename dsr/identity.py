@@ -52,13 +52,8 @@ def issue(
             on a page whose link was mailed to it, or by an agent. These have a count of their own, as large as that
             of everybody's: who asks in a victim's name uses up only the latter, and cannot shut the victim out.
     """
-    c, now = challenges.c, desk.now()
-    one_at_a_time(desk, conn, address_hash)
-    recent = sa.select(sa.func.count(), sa.func.count(sa.case((c.created_at > now - timedelta(hours=1), 1)))).where(
-        c.address_hash == address_hash, c.reserved == reserved, c.created_at > now - timedelta(days=1)
-    )
-    day, hour = conn.execute(recent).one()
-    if hour >= PER_HOUR or day >= PER_DAY:
+    now = desk.now()
+    if not _may_be_written_to(desk, conn, address_hash, reserved):
         return None
     void(desk, conn, conversation_id=conversation_id, reference=reference)
     issued = Issued(secrets.token_hex(16), codes.new_code())
@@ -82,6 +77,30 @@ def one_at_a_time(desk: Desk, conn: sa.Connection, address_hash: str) -> None:
     """Until the transaction's end nobody else counts the mails of this address."""
     if not desk.db.sqlite:  # SQLite's writers already queue up; here we make those of one address do so
         conn.execute(sa.select(sa.func.pg_advisory_xact_lock(int(address_hash[:15], 16))))
+
+
+def count_mail(desk: Desk, conn: sa.Connection, address_hash: str, purpose: str) -> bool:
+    """Count a mail without a code that any stranger can cause, as if it had one: a mailbox gets no more of both.
+
+    Returns:
+        False if the address has had too many.
+    """
+    if not _may_be_written_to(desk, conn, address_hash, reserved=False):
+        return False
+    now = desk.now()
+    counted = {"id": secrets.token_hex(16), "address_hash": address_hash, "purpose": purpose, "code_hash": ""}
+    conn.execute(challenges.insert(), {**counted, "created_at": now, "expires_at": now, "voided_at": now})
+    return True
+
+
+def _may_be_written_to(desk: Desk, conn: sa.Connection, address_hash: str, reserved: bool) -> bool:
+    c, now = challenges.c, desk.now()
+    one_at_a_time(desk, conn, address_hash)
+    recent = sa.select(sa.func.count(), sa.func.count(sa.case((c.created_at > now - timedelta(hours=1), 1)))).where(
+        c.address_hash == address_hash, c.reserved == reserved, c.created_at > now - timedelta(days=1)
+    )
+    day, hour = conn.execute(recent).one()
+    return bool(hour < PER_HOUR and day < PER_DAY)
 
 
 def check(

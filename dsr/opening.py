@@ -69,13 +69,16 @@ def open_for(
         opened_by=opened_by,
         language=language,
     )
-    sent = mail_page_code(desk, conn, reference)
+    sent = mail_page_code(desk, conn, reference, reserved=opened_by.startswith("agent:"))
     commands.announce(desk, conn, reference)
     return reference, sent
 
 
-def mail_page_code(desk: Desk, conn: sa.Connection, reference: str) -> bool:
+def mail_page_code(desk: Desk, conn: sa.Connection, reference: str, *, reserved: bool = True) -> bool:
     """Mail the person of a request a fresh code, to be typed on the request's verify page.
+
+    Args:
+        reserved: no stranger can cause this mail (see `identity.issue`); on the company's own site one can.
 
     Returns:
         False if the address has had too many codes.
@@ -84,7 +87,7 @@ def mail_page_code(desk: Desk, conn: sa.Connection, reference: str) -> bool:
     purpose = [str(request.right)]
     to = representation.asked(desk, conn, request)
     address_hash = desk.vault.hash("address", to)
-    issued = identity.issue(desk, conn, address_hash, purpose, reference=reference, reserved=True)
+    issued = identity.issue(desk, conn, address_hash, purpose, reference=reference, reserved=reserved)
     if issued is None:
         return False
     lifetime = timedelta(days=30)

@@ -5,11 +5,14 @@ All take the caller's transaction except `unsubscribe`, which is one of its own.
 
 from __future__ import annotations
 
+import secrets
+
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from dsr import addresses, audit, requests, suppression
+from dsr import addresses, audit, identity, outgoing, requests, suppression
 from dsr.desk import Desk
+from dsr.letters import mails
 from dsr.model import RequestStatus, Right
 from dsr.store.tables import requests as requests_table
 
@@ -56,6 +59,21 @@ def _unsubscribe(desk: Desk, address: str, language: str, channel: str) -> str |
         )
         desk.tasks.advance(conn, reference)
         return reference
+
+
+def mail_link(desk: Desk, conn: sa.Connection, address: str, language: str) -> None:
+    """Mail the link of the unsubscribe page to an address that somebody typed.
+
+    Nothing is looked up, so that nobody learns whether we know the address; after too many mails nothing is sent.
+    The key is of this mail alone: it tells nothing about a person either.
+
+    Args:
+        address: normalised.
+    """
+    if not identity.count_mail(desk, conn, desk.vault.hash("address", address), "unsubscribe_link"):
+        return
+    mail = mails.unsubscribe_link_mail(address, language, link=suppression.link(desk, address), company=desk.company)
+    outgoing.mail(desk, conn, desk.vault.new_key(conn), mail, f"unsubscribe-link:{secrets.token_hex(16)}")
 
 
 def resubscribe(desk: Desk, conn: sa.Connection, address: str) -> None:

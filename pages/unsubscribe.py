@@ -1,20 +1,38 @@
 """`/unsubscribe/<token>`: one click by a mail program (RFC 8058), or a page with one button.
 
 Every POST that does not ask for something else unsubscribes: that is the safe direction. It answers 200 at once,
-without a cookie, a redirect or a CSRF token: the token in the address is all that a mail program has.
+without a cookie, a redirect or a CSRF token: the token in the address is all that a mail program has. A token that is
+not ours is 404 for every method: 200 would tell a mailbox provider that somebody was unsubscribed who was not, and it
+says nothing about anybody, since only we can make a token that opens. `/unsubscribe` mails the link.
 """
 
 from __future__ import annotations
 
 from flask import Response, request
 
-from dsr import preferences, suppression
+from dsr import addresses, preferences, suppression
 from dsr.desk import Desk
 from dsr.letters import catalogue
 from dsr.policy import Topic
 from pages.page import Note, blueprint, current_desk, invalid, language, show
 
 bp = blueprint("unsubscribe")
+
+_LONGEST = 1000  # characters of a typed address that are looked at
+
+
+@bp.route("/unsubscribe", methods=["GET", "POST"])
+def ask() -> Response:
+    """For a recipient who no longer has a mail of ours: the link goes to the address that is typed."""
+    lang, note = language(), None
+    if request.method == "POST":
+        desk = current_desk()
+        if address := addresses.normalise(request.form.get("address", "")[:_LONGEST]):
+            with desk.db.write() as conn:
+                preferences.mail_link(desk, conn, address, lang)
+            return show("message.html", lang, "page.unsubscribe_asked_title", text="page.unsubscribe_asked")
+        note = Note(catalogue.say("page.unsubscribe_address_wrong", lang), True, "address", 422)
+    return show("unsubscribe_ask.html", lang, "page.unsubscribe_title", note=note)
 
 
 @bp.route("/unsubscribe/<token>", methods=["GET", "POST"])

@@ -87,6 +87,7 @@ def every_mail(language: str) -> dict[str, Mail]:
             not_me_link=link,
             **about,  # type: ignore[arg-type]
         ),
+        "unsubscribe": mails.unsubscribe_link_mail(to, language, link=link, company=COMPANY),
         "not_me": mails.not_me_mail(to, language, **about),  # type: ignore[arg-type]
         "refused": mails.refused_mail(to, language, **refusal),  # type: ignore[arg-type]
         "extended": mails.extended_mail(to, language, due=AT, **refusal),  # type: ignore[arg-type]

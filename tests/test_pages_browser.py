@@ -95,6 +95,7 @@ def pages(world: World, lang: str) -> dict[str, str]:
         "download-gone": gone,
         "not-me": world.link("not_me", world.verified(Right.ERASURE, address=person("notme"), language=lang)),
         "not-me-done": stopped,
+        "unsubscribe-ask": "/unsubscribe",
         "unsubscribe": world.unsubscribe_path(person("maria")),
         "unsubscribe-done": out,
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from dsr import suppression
+from dsr import identity, suppression
 from dsr.letters import catalogue
 from dsr.model import Right
 from dsr.store import tables
@@ -171,3 +171,75 @@ def test_the_language_is_the_browsers_then_the_persons_then_english(world: World
     assert f"<h1>{titles['ro']}</h1>" in world.client.get(path).text
     assert f"<h1>{titles['de']}</h1>" in world.client.get(path, headers={"Accept-Language": "de-AT,de;q=0.9"}).text
     assert f"<h1>{titles['fr']}</h1>" in world.client.get(f"{path}?lang=fr", headers={"Accept-Language": "de"}).text
+
+
+# ---- asked by address ------------------------------------------------------------------------------------------------
+
+
+def ask(world: World, address: str, **more: object) -> str:
+    answer = world.client.post("/unsubscribe", data={"address": address}, **more)
+    assert answer.status_code == 200
+    assert "Set-Cookie" not in answer.headers
+    return answer.text
+
+
+def test_who_no_longer_has_the_mail_types_an_address_and_gets_the_page_by_mail(world: World) -> None:
+    ask(world, " Maria.Pop@Example.com", headers={"Accept-Language": "ro"})
+    assert not suppressed(world), "typing an address changes nothing"
+    (mail,) = world.mails()
+    assert mail["subject"] == catalogue.say("mail.unsubscribe_link_subject", "ro", company="IntelliMails")
+    (link,) = [line for line in mail["text"].splitlines() if "/unsubscribe/" in line]
+    assert MARIA not in link
+    path = world.path(link)
+    assert world.client.get(path).status_code == 200
+    assert not suppressed(world), "opening the page changes nothing"
+    world.client.post(path, data=ONE_CLICK)
+    assert suppressed(world)
+
+
+def test_the_answer_is_the_same_whether_or_not_the_address_is_known_or_had_too_many(world: World) -> None:
+    world.verified(Right.ERASURE)
+    known, unknown = ask(world, MARIA), ask(world, "nobody@example.net")
+    for _ in range(4):
+        assert ask(world, MARIA) == known == unknown
+    assert len(world.mails("nobody@example.net")) == 1
+
+
+def test_known_and_unknown_cost_the_same_statements(world: World) -> None:
+    world.verified(Right.ERASURE, address="known@example.com")
+    said: list[list[str]] = []
+    sa.event.listen(world.desk.db.engine, "before_cursor_execute", lambda *a: said[-1].append(a[2].split("_uuid")[0]))
+    for address in ("known@example.com", "nobody@example.net"):
+        said.append([])
+        ask(world, address)
+    assert said[0] == said[1]
+    assert said[0]
+
+
+def test_an_address_gets_three_mails_an_hour_and_ten_a_day_codes_included(world: World) -> None:
+    world.request(Right.ERASURE)
+    with world.desk.db.write() as conn:
+        identity.issue(world.desk, conn, world.desk.vault.hash("address", MARIA), ["erasure"], reference="PR-000000")
+    for _ in range(5):
+        ask(world, MARIA)
+    assert len(world.mails()) == 2
+    for _ in range(30):
+        world.clock.pass_(hours=1)
+        ask(world, MARIA)
+    assert 10 < len(world.mails()) <= 2 * 10 + 1
+
+
+@pytest.mark.parametrize("address", ["", "nobody", "a@b", "x" * 5000 + "@example.com"])
+def test_what_is_no_address_is_said_at_the_field_and_no_mail_goes_out(world: World, address: str) -> None:
+    answer = world.client.post("/unsubscribe", data={"address": address})
+    assert answer.status_code == 422
+    assert say("page.unsubscribe_address_wrong") in answer.text
+    assert 'aria-invalid="true"' in answer.text
+    assert world.mails(address) == []
+
+
+def test_asking_with_get_or_head_mails_nothing(world: World) -> None:
+    before = world.dump()
+    for call in (world.client.get, world.client.head):
+        assert call(f"/unsubscribe?address={MARIA}").status_code == 200
+    assert world.dump() == before

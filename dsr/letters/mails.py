@@ -189,6 +189,11 @@ def not_me_mail(to: str, language: str, *, reference: str, company: Company) -> 
     return _mail(to, language, "not_me_done", "notice", company, reference=reference)
 
 
+def unsubscribe_link_mail(to: str, language: str, *, link: str, company: Company) -> Mail:
+    """The page with one button, for somebody who typed their address; the same whether or not we know it."""
+    return _mail(to, language, "unsubscribe_link", "notice", company, link=link)
+
+
 def refused_mail(to: str, language: str, *, reference: str, right: Right, reason: str, company: Company) -> Mail:
     """A refusal with its reason and the ways to complain (Art. 12(4)).
 

@@ -13,6 +13,7 @@ from api.access import blueprint, current_desk
 from api.document import answers, tree
 from api.suppressions import Asked, Written
 from dsr import opening, receipts, requests
+from dsr.deadlines import Regime
 from dsr.desk import Desk
 from dsr.errors import TooManyCodes
 from dsr.model import RequestStatus, Right
@@ -28,6 +29,7 @@ class RequestToOpen(Asked):
     address: Written
     right: Right
     language: Language = Field(default="en", description="of the mails that the person gets")
+    regime: Regime = Field(default="gdpr", description="the law whose time limits count")
 
 
 class Dates(BaseModel):
@@ -93,7 +95,14 @@ def open_(json: RequestToOpen) -> tuple[Shown, int]:
     desk = current_desk()
     with desk.db.write() as conn:
         reference, sent = opening.open_for(
-            desk, conn, json.right, json.address, channel="api", opened_by="api", language=json.language
+            desk,
+            conn,
+            json.right,
+            json.address,
+            channel="api",
+            opened_by="api",
+            language=json.language,
+            regime=json.regime,
         )
         if not sent:
             raise TooManyCodes("this address has had too many codes; please try again in an hour")

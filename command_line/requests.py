@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import click
 import sqlalchemy as sa
@@ -13,7 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from command_line.common import as_json, explained, get_desk
-from dsr import commands, opening, receipts, requests
+from dsr import clocks, commands, deadlines, opening, receipts, requests
+from dsr.deadlines import Regime
+from dsr.desk import Desk
 from dsr.errors import VendorError
 from dsr.store.tables import requests as requests_table
 
@@ -69,7 +71,9 @@ def dsr_show(reference: str, plan: bool, reveal: bool, json_: bool) -> None:
         "who": request.address if reveal else request.row.address_masked,
         "received": request.row.received_at.isoformat(),
         "due": request.row.due_at.isoformat(),
-        "derivation": commands.derivation(request)["derivation"],
+        "regime": request.row.regime,
+        "clocks": _clocks(desk, request),
+        "derivation": clocks.derivation(desk.policy, request.row),
         "steps": [
             {
                 "processor": s.processor,
@@ -104,6 +108,12 @@ def dsr_show(reference: str, plan: bool, reveal: bool, json_: bool) -> None:
         click.echo(f"  {line['processor']}: {line['holds']}")
 
 
+def _clocks(desk: Desk, request: requests.SubjectRequest) -> dict[str, Any]:
+    """The hard date and the one with suspension while proof was awaited; the earlier one is acted by."""
+    shown = deadlines.to_json(clocks.of(desk.policy, request.row))
+    return {name: shown[name] for name in ("due", "suspended_due", "waiting_since", "act_by", "acknowledge_by")}
+
+
 def _plan(request: requests.SubjectRequest) -> list[dict[str, Any]]:
     found = []
     for name, processor in current_app.extensions["connections"].processors.items():
@@ -119,13 +129,16 @@ def _plan(request: requests.SubjectRequest) -> list[dict[str, Any]]:
 @dsr.command("open")
 @click.argument("address")
 @click.argument("right")
+@click.option(
+    "--regime", type=click.Choice(get_args(Regime)), default="gdpr", show_default=True, help="Whose deadlines."
+)
 @click.option("--as", "agent", default="operator", help="Who opens it.")
 @explained
-def dsr_open(address: str, right: str, agent: str) -> None:
+def dsr_open(address: str, right: str, regime: str, agent: str) -> None:
     """Open a request for ADDRESS; proof is asked from that person by mail."""
     desk = get_desk()
     with desk.db.write() as conn:
-        click.echo(opening.open_by_agent(desk, conn, agent, address, right))
+        click.echo(opening.open_by_agent(desk, conn, agent, address, right, regime))
 
 
 @dsr.command("rectify")

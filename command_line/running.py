@@ -6,6 +6,7 @@ import json
 import secrets
 import socket
 from pathlib import Path
+from typing import get_args
 
 import click
 import sqlalchemy as sa
@@ -50,13 +51,33 @@ def keys(json_: bool) -> None:
 @with_appcontext
 @click.argument("received")
 @click.option("--country", default=None, help="ISO 3166-1 alpha-2; default: the controller's.")
+@click.option("--regime", type=click.Choice(get_args(deadlines.Regime)), default="gdpr", show_default=True)
+@click.option("--identity-asked", default="", metavar="MOMENT", help="When proof of identity was asked for.")
+@click.option("--identity-proved", default="", metavar="MOMENT", help="When it was given.")
 @as_json
-def deadline_(received: str, country: str | None, json_: bool) -> None:
+def deadline_(
+    received: str,
+    country: str | None,
+    regime: deadlines.Regime,
+    identity_asked: str,
+    identity_proved: str,
+    json_: bool,
+) -> None:
     """Show when a request RECEIVED at this moment (ISO 8601) is due, and why."""
     controller = policies.load(Path(current_app.root_path) / "policy.toml").controller
     try:
         moment = deadlines.parse_received(received, controller.timezone)
-        found = deadlines.deadline(moment, country=country or controller.country, timezone=controller.timezone)
+        asked, proved = (
+            deadlines.parse_received(m, controller.timezone) if m else None for m in (identity_asked, identity_proved)
+        )
+        found = deadlines.deadline(
+            moment,
+            country=country or controller.country,
+            timezone=controller.timezone,
+            regime=regime,
+            identity_requested_at=asked,
+            identity_proved_at=proved,
+        )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     shown = deadlines.to_json(found)
@@ -65,7 +86,10 @@ def deadline_(received: str, country: str | None, json_: bool) -> None:
         return
     click.echo(f"received {shown['received']}")
     click.echo(f"due      {shown['due']}")
-    click.echo(f"extended {shown['extended_due']} (only with notice inside month one)")
+    if found.suspended_due:
+        click.echo(f"         {shown['suspended_due']} if waiting for proof suspends the period (disputed)")
+        click.echo(f"act by   {shown['act_by']}")
+    click.echo(f"extended {shown['extended_due']} (only with notice inside the first period)")
     for step in found.derivation:
         click.echo(f"  {step.date.isoformat()}  {step.text} ({step.article})")
 

@@ -19,6 +19,7 @@ HELP = f"""*Privacy Desk*
 `/privacy list` open requests, the most urgent first
 `/privacy show REF` one request: due date, steps, what waits for a person
 `/privacy open EMAIL RIGHT` open a request for somebody; proof is asked from that person.
+    With `ccpa` behind it the deadlines are California's.
     Rights: erasure, export, unsubscribe, objection, age_report, rectification, restriction, access
 `/privacy code REF` mail the person of a request a code for our page (when those of the chat are used up)
 `/privacy approve REF` let a request that waits for an agent go on (four eyes: not the one who opened it)
@@ -105,10 +106,10 @@ def _show(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> 
 
 
 def _open(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> str:
-    if len(arguments) != 2:
-        raise RequestError("say `/privacy open EMAIL RIGHT`")
+    if len(arguments) not in (2, 3):
+        raise RequestError("say `/privacy open EMAIL RIGHT`, and `ccpa` behind it where Californian law counts")
     address = re.sub(r"^<mailto:([^|>]+)(\|[^>]*)?>$", r"\1", arguments[0])
-    reference = opening.open_by_agent(desk, conn, agent, address, arguments[1])
+    reference = opening.open_by_agent(desk, conn, agent, address, *arguments[1:])
     request = requests.get(desk, conn, reference)
     how = (
         "started" if request.status != "identity_pending" else "the person has been mailed a code to prove who they are"

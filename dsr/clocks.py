@@ -46,5 +46,6 @@ def derivation(policy: Policy, row: sa.Row[Any]) -> list[dict[str, str]]:
     steps = [s for s in recorded if not s["rule"].endswith("-identity")]
     if row.extended_at is None:
         steps = [s for s in steps if not s["rule"].endswith("-extension")]
-    waited = [s for s in deadlines.to_json(of(policy, row))["derivation"] if s["rule"].endswith("-identity")]  # type: ignore[attr-defined]
+    now = cast(list[dict[str, str]], deadlines.to_json(of(policy, row))["derivation"])
+    waited = [s for s in now if s["rule"].endswith("-identity")]
     return [*steps, *waited]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from dsr import audit, four_eyes, identity, lifting, links, outgoing, representation, requests, suppression
+from dsr.deadlines import Regime
 from dsr.desk import Desk
 from dsr.errors import NotVerified, RequestError, TransitionNotAllowed
 from dsr.letters import catalogue, mails
@@ -41,6 +41,7 @@ def open_without_proof(
     language: str = "en",
     why: str = "",
     opened_by: str = "customer",
+    regime: Regime = "gdpr",
 ) -> str:
     """Open a request whose first operation needs no proof, and let it act at once.
 
@@ -59,6 +60,7 @@ def open_without_proof(
         conversation_id=conversation_id,
         language=language,
         details={"why": why},
+        regime=regime,
     )
     act_at_once(desk, conn, reference)
     if right is not Right.UNSUBSCRIBE:
@@ -324,9 +326,3 @@ def reply_in_conversation(
     }
     message = Reply(catalogue.say(text_key, request.row.language, **words), request.row.language)
     outgoing.reply(desk, conn, ref, row.id, row.key_id, message, key, reference)
-
-
-def derivation(request: requests.SubjectRequest) -> dict[str, Any]:
-    """How the due date was derived."""
-    found: dict[str, Any] = json.loads(request.row.derivation)
-    return found

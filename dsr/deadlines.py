@@ -118,6 +118,9 @@ def deadline(
     nominal = _add(day, (rule(f"{regime}-answer", day),), calendar)
     last, why = _last_day(regime, day, nominal, calendar)
     steps += [_step(rule(f"{regime}-answer", day), nominal), *why]
+    if regime == "ccpa":  # what GDPR leaves to the house is law here
+        for law in (rule("ccpa-acknowledge", day), rule("ccpa-opt-out", day)):
+            steps.append(_step(law, _add(day, (law,), calendar)))
     extension = rule(f"{regime}-extension", day)
     extended, _ = _last_day(regime, day, _extended_nominal(regime, day, calendar), calendar)
 

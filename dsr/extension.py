@@ -54,6 +54,7 @@ def extend(desk: Desk, conn: sa.Connection, agent: str, reference: str, cause: s
         reference,
         due_at=extended.due,
         extended_at=desk.now(),
+        warn_at=desk.now(),
         derivation=json.dumps({**made, "derivation": [*steps, last]}),
     )
     r = receipts.c

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -14,6 +13,7 @@ import sqlalchemy as sa
 
 from dsr import (
     audit,
+    clocks,
     codes,
     commands,
     export,
@@ -284,7 +284,7 @@ def certificate(desk: Desk, conn: sa.Connection, request: SubjectRequest, labels
         controller=f"{policy.controller.name}, {policy.controller.address}",
         dpo=policy.dpo.email,
         authority=", ".join((policy.authority.name, policy.authority.address, policy.authority.site)),
-        derivation="; ".join(step["text"] for step in json.loads(r.derivation)["derivation"]),
+        derivation="; ".join(f"{s['date']}: {s['text']}, {s['article']}" for s in clocks.derivation(policy, r)),
         timezone=policy.controller.timezone,
     )
 

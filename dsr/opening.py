@@ -7,33 +7,51 @@ transaction.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import cast, get_args
 
 import sqlalchemy as sa
 
 from dsr import addresses, commands, identity, links, outgoing, representation, requests
+from dsr.deadlines import Regime
 from dsr.desk import Desk
 from dsr.errors import RequestError, UnsupportedRequest
 from dsr.letters import mails
 from dsr.model import RequestStatus, Right
 
 
-def open_by_agent(desk: Desk, conn: sa.Connection, agent: str, address: str, right_name: str) -> str:
+def open_by_agent(
+    desk: Desk, conn: sa.Connection, agent: str, address: str, right_name: str, regime: str = "gdpr"
+) -> str:
     """An agent opens a request for a person; proof is asked from the person, never from the agent.
 
+    Args:
+        regime: `gdpr`, or `ccpa` for a person whom Californian law protects.
+
     Raises:
-        UnsupportedRequest: no such right.
+        UnsupportedRequest: no such right, or no such regime.
         RequestError: not an e-mail address.
     """
     spoken = {"delete": "erasure", "forget": "erasure", "object": "objection", "age": "age_report"}
     name = spoken.get(right_name.lower(), right_name.lower())
     if name not in {str(r) for r in Right}:
         raise UnsupportedRequest(f"no such right; known: {', '.join(str(r) for r in Right)}")
-    reference, _ = open_for(desk, conn, Right(name), address, channel="agent", opened_by=f"agent:{agent}")
+    if regime.lower() not in get_args(Regime):
+        raise UnsupportedRequest(f"no such regime; known: {', '.join(get_args(Regime))}")
+    law = cast(Regime, regime.lower())
+    reference, _ = open_for(desk, conn, Right(name), address, channel="agent", opened_by=f"agent:{agent}", regime=law)
     return reference
 
 
 def open_for(
-    desk: Desk, conn: sa.Connection, right: Right, address: str, *, channel: str, opened_by: str, language: str = "en"
+    desk: Desk,
+    conn: sa.Connection,
+    right: Right,
+    address: str,
+    *,
+    channel: str,
+    opened_by: str,
+    language: str = "en",
+    regime: Regime = "gdpr",
 ) -> tuple[str, bool]:
     """Open a request for a person who is not in a conversation; a code asks the person for proof by mail.
 
@@ -56,6 +74,7 @@ def open_for(
             channel=channel,
             language=language,
             opened_by=opened_by,
+            regime=regime,
         )
         return opened, True
     reference = requests.open_request(
@@ -68,6 +87,7 @@ def open_for(
         status=RequestStatus.IDENTITY_PENDING,
         opened_by=opened_by,
         language=language,
+        regime=regime,
     )
     sent = mail_page_code(desk, conn, reference, reserved=opened_by.startswith("agent:"))
     commands.announce(desk, conn, reference)

@@ -98,6 +98,7 @@ def open_request(
     conversation_id: str | None = None,
     language: str = "en",
     details: Mapping[str, Any] | None = None,
+    regime: deadlines.Regime = "gdpr",
 ) -> str:
     """Open a request; returns its reference.
 
@@ -105,11 +106,14 @@ def open_request(
         address: normalised; empty if the person is not known yet.
         received_at: the channel's own time of the message: the legal clock starts there (GDPR 12(3)).
         opened_by: `customer` or `agent:<id>`.
+        regime: the law whose deadlines count.
     """
     reference = new_reference()
     address_hash, key_id = subject_key(desk, conn, address) if address else (None, desk.vault.new_key(conn))
     controller = desk.policy.controller
-    limit = deadlines.deadline(received_at, country=controller.country, timezone=controller.timezone)
+    limit = deadlines.deadline(received_at, country=controller.country, timezone=controller.timezone, regime=regime)
+    opt_out = regime == "ccpa" and right is Right.UNSUBSCRIBE  # 11 CCR § 7026(f) has a period of its own
+    due = limit.opt_out_by if opt_out else limit.due
     now = desk.now()
     seal = desk.vault.seal
     conn.execute(
@@ -128,8 +132,10 @@ def open_request(
             "address_masked": addresses.mask(address),
             "details_enc": seal(conn, key_id, dict(details or {})),
             "received_at": received_at,
-            "due_at": limit.due,
-            "extended_due_at": limit.extended_due,
+            "regime": regime,
+            "due_at": due,
+            "extended_due_at": due if opt_out else limit.extended_due,
+            "warn_at": received_at if opt_out else limit.warnings[0],
             "derivation": json.dumps(deadlines.to_json(limit)),
             "proof_asked_at": now if status is S.IDENTITY_PENDING else None,
             "opened_by": opened_by,
@@ -143,7 +149,7 @@ def open_request(
         what="request.opened",
         reference=reference,
         why=f"{right} asked for in {channel}",
-        details={"due": limit.due.isoformat(), "status": status},
+        details={"due": due.isoformat(), "status": status},
     )
     return reference
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from dsr import holds, lifting, outgoing
+from dsr import holds, lifting, outgoing, reminders
 from dsr.desk import Desk
 from dsr.store.tables import messages, requests
 
@@ -14,7 +14,8 @@ FORGOTTEN = timedelta(seconds=60)
 
 
 def once(desk: Desk) -> None:
-    """Enqueue lanes that are due, messages that nobody handled, and requests whose time has come."""
+    """Warn of what is due; enqueue lanes that are, messages that nobody handled, and requests whose time has come."""
+    reminders.warn(desk)
     now = desk.now()
     lanes = outgoing.waiting_lanes(desk)
     with desk.db.read() as conn:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from flask import Response, request
 
-from dsr import links, page_actions, receipts
+from dsr import clocks, links, page_actions, receipts
 from dsr.desk import Desk
 from dsr.fulfilment import Step
 from dsr.letters import catalogue
 from dsr.model import RequestStatus, Right
+from dsr.policy import Policy
 from dsr.requests import MOVES
 from pages import progress
 from pages.page import Note, blueprint, code_note, current_desk, invalid, language, sent_note, show
@@ -73,8 +73,8 @@ def _show(desk: Desk, row: sa.Row[Any], steps: list[Step], note: Note | None) ->
         state=row.status,
         state_words=catalogue.word("status", row.status, lang),
         over=not MOVES[RequestStatus(row.status)],
-        dates=_dates(row, lang, zone),
-        derivation=_derivation(row, lang),
+        dates=_dates(policy, row, lang),
+        derivation=_derivation(policy, row, lang),
         services=lines,
         finished=sum(line.state in progress.OVER for line in lines),
         meanings=progress.meanings(lines, lang),
@@ -90,7 +90,8 @@ def _show(desk: Desk, row: sa.Row[Any], steps: list[Step], note: Note | None) ->
     return response
 
 
-def _dates(row: sa.Row[Any], lang: str, zone: str) -> list[tuple[str, str]]:
+def _dates(policy: Policy, row: sa.Row[Any], lang: str) -> list[tuple[str, str]]:
+    zone = policy.controller.timezone
     moments = {
         "status_received": row.received_at,
         "status_verified": row.verified_at,
@@ -100,16 +101,16 @@ def _dates(row: sa.Row[Any], lang: str, zone: str) -> list[tuple[str, str]]:
     shown = [(f"page.{key}", catalogue.moment(at, lang, zone)) for key, at in moments.items() if at]
     due = ("page.status_due", catalogue.date(row.due_at, lang, zone))
     extended = [("page.status_extended", catalogue.date(row.extended_due_at, lang, zone))] if row.extended_at else []
-    return [*shown, due, *extended]
+    later = clocks.of(policy, row).suspended_due
+    suspended = [("page.status_suspended", catalogue.date(later, lang, zone))] if later and later > row.due_at else []
+    return [*shown, due, *extended, *suspended]
 
 
-def _derivation(row: sa.Row[Any], lang: str) -> list[dict[str, str]]:
+def _derivation(policy: Policy, row: sa.Row[Any], lang: str) -> list[dict[str, str]]:
     """The steps that led to the due date; the extension only once it was made."""
     shown = []
-    for step in json.loads(row.derivation)["derivation"]:
+    for step in clocks.derivation(policy, row):
         rule = str(step["rule"])
-        if rule.endswith("-extension") and row.extended_at is None:
-            continue
         text, written_in = _rule(rule, step["text"], lang)
         day = datetime.fromisoformat(step["date"]).replace(tzinfo=UTC)
         date = catalogue.date(day, lang, "UTC")

@@ -201,6 +201,7 @@ requests = Table(
     Column("certificate_at", Instant),
     Column("frozen_from", String(24)),
     Column("wake_at", Instant, index=True),  # when there is something to do next
+    Column("warn_at", Instant, index=True),  # when to warn next that it is due
 )
 
 receipts = Table(

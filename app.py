@@ -17,6 +17,7 @@ import api
 import command_line
 import pages
 from dsr import desk as desks
+from dsr import own_data
 from dsr import policy as policies
 from dsr import proof as ladders
 from dsr.errors import ConfigurationError
@@ -24,6 +25,7 @@ from dsr.logs import configure_logs
 from dsr.settings import Settings
 from dsr.store.migrate import behind
 from integrations import webhooks
+from integrations.own_records import OwnRecords
 from integrations.registry import connect
 
 ROOT = Path(__file__).resolve().parent
@@ -83,6 +85,7 @@ def create_app(env: Mapping[str, str] | None = None) -> Flask:
         by_mail=connections.by_mail,
         unsubscribe_address=connections.unsubscribe_address,
     )
+    connections.processors[own_data.NAME] = OwnRecords(desk)
     app.secret_key = settings.secret_key.get_secret_value()
     app.extensions |= {"desk": desk, "channels": connections.channels, "connections": connections}
     app.register_blueprint(webhooks.bp)

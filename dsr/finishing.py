@@ -63,7 +63,6 @@ def ready(desk: Desk, reference: str) -> SubjectRequest | None:
                 desk, conn, reference, S.IN_PROGRESS, who="desk", why="the cooling-off time is over", started_at=now
             )
         if request.status in lifting.ENDED and not lifting.under_way(conn, reference):
-            requests.update(conn, reference, wake_at=None)
             return None
         acts = request.status in (S.IN_PROGRESS, S.PARTIALLY_COMPLETED, *lifting.ENDED) or (
             request.status is S.WAITING_FOR_AGENT and request.right is Right.AGE_REPORT

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from dsr import lifting
 from dsr.desk import Desk
-from dsr.model import DataFile, RequestStatus
+from dsr.model import DataFile, Origin, RequestStatus
 from dsr.requests import ENDED
 from dsr.store.tables import (
     challenges,
@@ -28,6 +28,7 @@ from dsr.store.tables import (
     requests,
 )
 
+NAME, LABEL = "privacy_desk", "Privacy Desk (records of privacy requests)"  # as a processor
 GONE = b""  # where a column must not be NULL: the text is gone, the row stays
 _ENDED = tuple(str(status) for status in ENDED)
 q, c, m, o = requests.c, conversations.c, messages.c, outgoing.c
@@ -84,7 +85,7 @@ def find(desk: Desk, conn: sa.Connection, address_hash: str) -> Held:
 
 def needed(desk: Desk, conn: sa.Connection, request: sa.Row[Any]) -> bool:
     """Is the request open, or is something of it still on its way or to be fetched?"""
-    if request.status not in _ENDED:
+    if request.status not in _ENDED or lifting.under_way(conn, request.reference):
         return True
     p = packages.c
     fetchable = sa.select(p.reference).where(p.shredded_at.is_(None), p.expires_at > desk.now())
@@ -158,12 +159,14 @@ def export(desk: Desk, conn: sa.Connection, address_hash: str) -> Iterator[DataF
     A conversation in which somebody merely claimed the address is not theirs to read.
     """
     rows = conn.execute(sa.select(requests).where(q.address_hash == address_hash).order_by(q.received_at)).all()
-    yield DataFile("requests.json", rows=(_request(conn, row) for row in rows))
+    yield DataFile(
+        "requests.json", rows=(_request(conn, row) for row in rows), origin=Origin.PROVIDED, names_others=False
+    )
     proved = {row.conversation_id for row in rows if row.conversation_id and row.verified_at}
     written = conn.execute(
         sa.select(messages).where(m.conversation_id.in_(proved), m.kind == "InboundMessage").order_by(m.id)
     ).all()
-    yield DataFile("messages.json", rows=(_message(desk, conn, row) for row in written))
+    yield DataFile("messages.json", rows=(_message(desk, conn, row) for row in written), origin=Origin.PROVIDED)
 
 
 def _request(conn: sa.Connection, row: sa.Row[Any]) -> dict[str, object]:

@@ -64,7 +64,8 @@ class Connections:
 
     Args:
         channels: webhook path -> channel.
-        processors: the own database first, then the policy's list in its order; never one less.
+        processors: the own database first, then the policy's list in its order, never one less; last the desk's own
+            records, once there is a desk.
         off: labels of the processors that are not connected (every step is a manual task).
     """
 

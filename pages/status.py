@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Response, request
 
-from dsr import clocks, links, page_actions, receipts
+from dsr import clocks, links, own_data, page_actions, receipts
 from dsr.desk import Desk
 from dsr.fulfilment import Step
 from dsr.letters import catalogue
@@ -59,6 +59,7 @@ def _show(desk: Desk, row: sa.Row[Any], steps: list[Step], note: Note | None) ->
     policy, lang = desk.policy, language(row.language)
     zone = policy.controller.timezone
     labels = {"own_database": policy.own_database.label, **{p.name: p.label for p in policy.processors}}
+    labels[own_data.NAME] = own_data.LABEL
     lines = progress.services(steps, labels, row.due_at, lang, zone)
     running = row.status == str(RequestStatus.IN_PROGRESS) and request.method == "GET"
     renewing = running and "still" not in request.args

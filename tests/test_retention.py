@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from dsr import anchor, audit, inbox, outgoing, own_data, requests, retention
 from dsr.messages import ContactChanged, ConversationRef, InboundMessage, Reply
-from dsr.model import RequestStatus, Right
+from dsr.model import Identities, Instruction, Operation, RequestStatus, Right
 from dsr.store import tables
 from dsr.store.vault import KeyDestroyed
 from tests.pages_desk import MARIA, World, make_world
@@ -289,3 +289,40 @@ def test_every_encrypted_column_has_an_end(world: World) -> None:
     }
     there = {t.name: {c.name for c in t.columns if c.name.endswith("_enc")} for t in tables.metadata.sorted_tables}
     assert {name: columns for name, columns in there.items() if columns} == ended
+
+
+# -- the desk as a holder ----------------------------------------------------------------------------------------------
+
+
+def instruction(world: World, operation: Operation, reference: str) -> Instruction:
+    return Instruction(reference, Right.ERASURE, operation, Identities.of_email(MARIA), "k")
+
+
+def test_an_export_contains_the_persons_requests_and_what_they_wrote_where_they_were_proved(world: World) -> None:
+    holder = world.app.extensions["connections"].processors[own_data.NAME]
+    claimed = writes(world, "I claim to be Maria", id="claimed")
+    proved = writes(world, "please send me my data", id="proved")
+    of(world, world.request(Right.EXPORT), claimed)
+    reference = world.verified(Right.EXPORT)
+    of(world, reference, proved)
+    files = {f.name: list(f.rows) for f in holder.export(instruction(world, Operation.EXPORT, reference))}
+    assert {row["reference"]: row["status"] for row in files["requests.json"]}[reference] == "in_progress"
+    assert [row["text"] for row in files["messages.json"]] == ["please send me my data"]
+    assert "details" not in str(files)
+
+
+def test_the_desks_own_step_of_an_erasure_spares_that_erasure_and_counts_what_went(world: World) -> None:
+    holder = world.app.extensions["connections"].processors[own_data.NAME]
+    writes(world, "an old question", id="old")
+    all_sent(world)
+    conversation = writes(world, "please delete my account")
+    reference = world.verified(Right.ERASURE)
+    of(world, reference, conversation)
+    assert holder.find(Identities.of_email(MARIA)).held == {"conversations": 1, "messages": 1, "mails": 1}
+    receipt = holder.erase(instruction(world, Operation.ERASE, reference))
+    assert receipt.counts == {"conversations": 1, "messages": 1, "mails": 1}
+    found = holder.find(Identities.of_email(MARIA))
+    assert found.nothing
+    assert found.residue[0].kept_by_law
+    assert [row.id for row in rows(world, tables.conversations)] == [conversation]
+    assert world.row(reference).address_enc

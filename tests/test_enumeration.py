@@ -7,6 +7,7 @@ database (and asked before), the other nowhere.
 from __future__ import annotations
 
 import itertools
+import math
 import re
 import time
 from functools import cache
@@ -29,7 +30,9 @@ ASK = {
     "unsubscribe": "Please unsubscribe me from your newsletter, I want no more marketing mail.",
     "objection": "I object to the processing of my personal data, please stop using it for profiling.",
 }
-PAIRS = 200
+SECONDS, AT_LEAST = 12.0, 60  # of pairs in every run; with `--full` it is PAIRS
+PAIRS = 2000
+BOUND = 0.05  # how far the area under the curve may be from 0.5 (issue: 0.45-0.55)
 LINK = re.compile(r"https?://\S+/(?:verify|status|download|not-me|unsubscribe)/\w+")
 
 
@@ -72,15 +75,26 @@ def written(world: World, conversation: str, address: str) -> list[tuple[str, st
     return found
 
 
+def uncertainty(pairs: int) -> float:
+    """One standard error of the area, if there is no difference (Mann and Whitney): 0.009 for 2,000 pairs."""
+    return math.sqrt((2 * pairs + 1) / (12 * pairs * pairs))
+
+
+@pytest.mark.timeout(1800)
 def test_known_and_unknown_are_told_the_same_and_in_the_same_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
+    """With `--full` 2,000 pairs and the bound itself; else as many as fit, and the bound as far as so many can tell."""
+    full = bool(request.config.getoption("--full"))
     world = make_world(tmp_path)
     # Understanding a text takes most of a turn and knows nothing but the text: left out, the rest shows more clearly.
     monkeypatch.setattr(turns, "detect", cache(turns.detect))
     seconds: dict[str, list[float]] = {"known": [], "unknown": []}
     rights = itertools.cycle(ASK)
+    began = time.monotonic()
     for n in range(PAIRS):
+        if not full and n >= AT_LEAST and time.monotonic() - began > SECONDS:
+            break
         right = next(rights)
         known, unknown = f"known.{n}@example.com", f"nobody.{n}@example.com"
         world.clock.pass_(days=2)  # beyond every limit of codes
@@ -97,9 +111,11 @@ def test_known_and_unknown_are_told_the_same_and_in_the_same_time(
         assert got["known"], right
         mails = sum(kind == "mail" for kind, _ in got["known"])
         assert mails == (0 if right == "unsubscribe" else 1)
-    # A loose bound: the machine is busy, and a first request makes a key. A look-up at a vendor would show as 1.0.
-    area = area_under_the_curve(seconds["known"][8:], seconds["unknown"][8:])
-    assert 0.25 < area < 0.75, f"the time tells them apart: {area:.2f}"
+    known_times, unknown_times = seconds["known"][8:], seconds["unknown"][8:]
+    area = area_under_the_curve(known_times, unknown_times)
+    print(f"{len(known_times)} pairs, area under the curve {area:.3f}")
+    allowed = BOUND if full else BOUND + 3 * uncertainty(len(known_times))
+    assert abs(area - 0.5) <= allowed, f"the time tells them apart: {area:.3f} of {len(known_times)} pairs"
 
 
 def test_the_limit_of_codes_tells_nothing(tmp_path: Path) -> None:

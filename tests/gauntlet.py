@@ -81,6 +81,9 @@ def play(house: House, case: Case) -> None:
         conversation = "" if elsewhere or not case.conversations else case.conversations[-1]
         name = filled(house, case, case.attack.get("display_name", ""))
         more = {"name": name} if name else {}
+        if case.channel == "mailgun" and speaker == "as the victim":
+            more["dkim"] = case.attack.get("dkim", "none")
+            more["reply_to"] = filled(house, case, case.attack.get("reply_to", ""))
         case.conversations.append(house.say(case.channel, filled(house, case, text), address, conversation, **more))
         case.spoken += 1
 

@@ -37,7 +37,6 @@ from tests.gauntlet import (
 from tests.house import CODE, REFERENCE, House
 
 ATTACKS = TABLE["attack"]
-PLAYED = [a for a in ATTACKS if "waits_for" not in a]
 WITH_A_CODE = ("erasure", "export", "objection")
 TOGETHER = 6  # cases that are played at the same time
 LONG = 3600.0  # seconds of cooling-off, where nothing is to be carried out
@@ -49,7 +48,7 @@ def chosen(attack: dict[str, Any], *, full: bool) -> list[tuple[str, str]]:
     rights, channels = attack.get("rights", list(ASK)), attack.get("channels", TABLE["channels"])
     if full:
         return list(itertools.product(rights, channels))
-    start = PLAYED.index(attack)
+    start = ATTACKS.index(attack)
     return [
         (rights[n % len(rights)], channels[(n + start) % len(channels)]) for n in range(max(len(rights), len(channels)))
     ]
@@ -60,14 +59,12 @@ def chosen(attack: dict[str, Any], *, full: bool) -> list[tuple[str, str]]:
 
 def test_the_table_holds_every_attack() -> None:
     assert {a["id"] for a in ATTACKS} == {f"G{n}" for n in range(1, 25)}
-    assert all(a["must_hold"] and a["attacker"] for a in ATTACKS)
-    assert all(a["twin"] for a in PLAYED)
-    assert {a["id"] for a in ATTACKS if "waits_for" in a} == {"G2", "G21"}
+    assert all(a["must_hold"] and a["attacker"] and a["twin"] for a in ATTACKS)
 
 
 def test_the_chosen_cases_hold_every_pair() -> None:
-    cases = [(a["id"], right, channel) for a in PLAYED for right, channel in chosen(a, full=False)]
-    for attack in PLAYED:
+    cases = [(a["id"], right, channel) for a in ATTACKS for right, channel in chosen(a, full=False)]
+    for attack in ATTACKS:
         rights, channels = attack.get("rights", list(ASK)), attack.get("channels", TABLE["channels"])
         mine = [(r, c) for id, r, c in cases if id == attack["id"]]
         assert {r for r, _ in mine} >= set(rights)
@@ -88,7 +85,7 @@ def cooling_off(house: House) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("attack", PLAYED, ids=lambda a: a["id"] + a.get("variant", ""))
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda a: a["id"] + a.get("variant", ""))
 def test_an_impostor_gets_nothing_and_the_honest_twin_gets_through(
     house: House,
     cooling_off: dict[str, Any],
@@ -115,7 +112,7 @@ def test_an_impostor_gets_nothing_and_the_honest_twin_gets_through(
             _nothing_was_got(house, case, said, accounts.get(f"acc-{case.victim}"))
         # The twins: each right in turn over the attacks, or all of them.
         cooling_off["cooling_off"] = LONG
-        turn = PLAYED.index(attack)
+        turn = ATTACKS.index(attack)
         twins = cases if full else [cases[turn % len(cases)]]
         list(pool.map(lambda case: _honest(house, case), twins))
 
@@ -159,7 +156,12 @@ def _nothing_was_got(house: House, case: Case, said: dict[str, str], account: di
     got = mails(house, case.victim)
     assert sum(bool(CODE.search(m["text"])) for m in got) <= 3, f"{case}: mail bomb"
     if not proved and "frozen" not in {r.status for r in victims}:
-        assert all(CODE.search(m["text"]) for m in got), f"{case}: mailed more than codes"
+        by_mail = case.channel == "mailgun"  # the answers of the conversation are mails themselves
+        more = [m for m in got if not CODE.search(m["text"]) and not (by_mail and "In-Reply-To" in m["headers"])]
+        assert not more, f"{case}: mailed more than codes"
+        assert len(got) <= 3 or not by_mail, f"{case}: mail bomb"
+    if attack.get("attacker_hears_nothing"):
+        assert not mails(house, case.attacker), f"{case}: told the attacker"
     if attack.get("opens_nothing"):
         assert not victims, f"{case}: opened a request"
     if never := attack.get("never_opens"):

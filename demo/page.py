@@ -23,6 +23,7 @@ CHANNELS = {
     "zendesk": "Zendesk ticket",
     "zendesk-messaging": "Zendesk messaging",
     "slack": "Slack message",
+    "mailgun": "E-mail",
 }
 IDEAS = (
     "please delete my account and everything you have on me",

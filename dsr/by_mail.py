@@ -16,7 +16,7 @@ from dsr import addresses, identity
 from dsr.desk import Desk
 from dsr.letters import mails
 from dsr.messages import ConversationRef, Mail
-from dsr.store.tables import outgoing
+from dsr.store.tables import outgoing, requests
 
 KEPT = 10  # Message-Ids of a thread: the first, and the newest
 UNPROVED = "unproved:"  # how the keys of answers to an unproved address begin
@@ -86,7 +86,20 @@ def lane(desk: Desk, address: str) -> str:
     return f"mail:{desk.vault.hash('lane', address)[:24]}"
 
 
-def may_answer_unproved(desk: Desk, conn: sa.Connection, address: str) -> bool:
+def allowed_key(desk: Desk, conn: sa.Connection, ref: ConversationRef, conversation_id: str, key: str) -> str:
+    """The key under which an answer may leave; "" if too much has gone to an address that is not proved.
+
+    Proved is an address by a request of this conversation: who proves another one in somebody's name proves nothing
+    for theirs.
+    """
+    r = requests.c
+    mine = sa.and_(r.conversation_id == conversation_id, r.address_hash == desk.vault.hash("address", ref.person))
+    if conn.execute(sa.select(r.reference).where(mine, r.verified_at.is_not(None)).limit(1)).first():
+        return key
+    return f"{UNPROVED}{key}" if _one_more(desk, conn, ref.person) else ""
+
+
+def _one_more(desk: Desk, conn: sa.Connection, address: str) -> bool:
     """May one more mail go to an address that nobody has proved? Code mails and answers count together."""
     identity.one_at_a_time(desk, conn, desk.vault.hash("address", address))
     o, now = outgoing.c, desk.now()

@@ -39,9 +39,10 @@ def reply(
         key: idempotency key, the same whenever the same cause is handled again.
     """
     if ref.channel in desk.by_mail:
-        if ref.person:  # without an address nobody can be answered
+        # Without an address nobody can be answered.
+        if ref.person and (known := by_mail.allowed_key(desk, conn, ref, conversation_id, key)):
             letter = by_mail.answer(desk, ref, conversation_id, message.text, message.language)
-            mail(desk, conn, key_id, letter, key, reference)
+            mail(desk, conn, key_id, letter, known, reference)
         return
     body = {"ref": asdict(ref), **asdict(message)}
     _put(desk, conn, f"conversation:{conversation_id}", "reply", ref.channel, key_id, body, key, reference)

@@ -88,6 +88,7 @@ def create_app(env: Mapping[str, str] | None = None) -> Flask:
     connections.processors[own_data.NAME] = OwnRecords(desk)
     app.secret_key = settings.secret_key.get_secret_value()
     app.extensions |= {"desk": desk, "channels": connections.channels, "connections": connections}
+    app.extensions["supports"] = connections.supports  # for the page that names the processors
     app.register_blueprint(webhooks.bp)
     pages.register(app)
     api.register(app)

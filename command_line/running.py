@@ -21,6 +21,7 @@ from dsr.errors import VendorError
 from dsr.messages import Delivery
 from dsr.store.migrate import upgrade
 from dsr.store.tables import quarantine
+from integrations.registry import unknown_processors, unnamed_vendors
 
 db = AppGroup("db", help="The database.")
 
@@ -105,6 +106,14 @@ def check(offline: bool, json_: bool) -> None:
     if not problems:
         connections, desk = current_app.extensions["connections"], current_app.extensions["desk"]
         notes += [f"policy.toml leaves open: {place}" for place in desk.policy.unset()]
+        problems += [
+            f"policy.toml names the processor {name}, and no connector stands for it (integrations/{name}): "
+            "nobody has said what can be done there"
+            for name in unknown_processors(desk.policy)
+        ]
+        notes += [
+            f"policy.toml does not name {name}: its connector is never used" for name in unnamed_vendors(desk.policy)
+        ]
         notes += [f"{label} is not connected: every step there is a manual task" for label in connections.off]
         if connections.mailer is None:
             problems.append("MAILGUN_API_KEY or SMTP_URL: no way to send mail; codes and certificates cannot go out")

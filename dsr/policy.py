@@ -84,10 +84,11 @@ class Authority(_Part):
 
 
 class DataCategory(_Part):
-    """A category of data with its purposes and source (Art. 15(1)(a), (b), (g))."""
+    """A category of data with its purposes and source (Art. 15(1)(a), (b), (g)); `persons`: whom it is about."""
 
     id: Name
     name: Text
+    persons: tuple[Text, ...] = Field(min_length=1)
     data: tuple[Text, ...]
     purposes: tuple[Text, ...]
     source: Text
@@ -130,6 +131,7 @@ class ProcessorEntry(_Part):
     Args:
         name: the folder in `integrations/`.
         label, purpose, location, site: as the policy writes them.
+        data: ids of the categories of data that it may receive.
     """
 
     name: Name
@@ -137,6 +139,7 @@ class ProcessorEntry(_Part):
     purpose: Text
     location: Text
     site: Text
+    data: tuple[Name, ...] = Field(min_length=1)
 
 
 class KeptRecord(_Part):
@@ -267,9 +270,11 @@ class Policy(_Part):
 
     Args:
         age_floor: years of age below which a person may not use the service without parental consent (Art. 8).
+        security: the measures of Art. 32 in general, for the register of processing.
     """
 
     age_floor: int = Field(ge=13, le=18)
+    security: tuple[Text, ...] = Field(min_length=1)
     controller: Controller
     dpo: Dpo
     authority: Authority
@@ -308,6 +313,9 @@ class Policy(_Part):
         for table in self.own_database.tables:
             if table.kept and table.kept not in known:
                 problems.append(f"own_database.tables.{table.name}.kept: there is no kept record of this id")
+        categories = {category.id for category in self.categories}
+        for entry in self.processors:
+            problems += [f"processors.{entry.name}.data: no category {c}" for c in entry.data if c not in categories]
         holders = {"controller", *(entry.name for entry in self.processors)}
         for record in self.kept:
             if record.holder not in holders:

@@ -44,10 +44,19 @@ q, c, m, o = requests.c, conversations.c, messages.c, outgoing.c
 
 
 @cache
+def _table() -> dict[str, dict[str, Any]]:
+    return tomllib.loads(Path(__file__).with_name("retention.toml").read_text(encoding="utf-8"))
+
+
+@cache
 def periods() -> dict[str, timedelta]:
     """How long each kind of row is kept: the names of `retention.toml`."""
-    raw = tomllib.loads(Path(__file__).with_name("retention.toml").read_text(encoding="utf-8"))
-    return {kind: timedelta(days=entry["days"]) for kind, entry in raw.items()}
+    return {kind: timedelta(days=entry["days"]) for kind, entry in _table().items()}
+
+
+def described() -> list[tuple[str, str]]:
+    """What is kept and until when, in words, for the register of processing."""
+    return [(entry["what"], f"days from when it was {entry['since']}: {entry['days']}") for entry in _table().values()]
 
 
 def proof_ends(desk: Desk, ended: datetime) -> datetime:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dsr.errors import ConfigurationError
+from dsr.model import Operation, Support
 from dsr.policy import Policy
 from integrations import (
     atlassian,
@@ -75,6 +76,11 @@ class Connections:
     off: list[str] = field(default_factory=list)
 
     @property
+    def supports(self) -> dict[str, Mapping[Operation, Support]]:
+        """What is possible at each processor under the present settings."""
+        return {name: processor.supports for name, processor in self.processors.items()}
+
+    @property
     def vendor_of_channel(self) -> dict[str, str]:
         """Channel -> the vendor that holds its conversations; "" where they are mails, which only the person holds."""
         return {name: "" if c.answers_by_mail else c.vendor for name, c in self.channels.items()}
@@ -121,3 +127,15 @@ def connect(env: Mapping[str, str], policy: Policy) -> Connections:
             made.channels |= {path: make(settings[one.name]) for path, make in one.channels.items()}
     made.mailer = make_mailer(env.get("SMTP_URL", ""), settings.get("mailgun"), env.get("MAIL_FROM", ""))
     return made
+
+
+def unknown_processors(policy: Policy) -> list[str]:
+    """Processors that the policy names and no vendor's folder stands for: nobody has said what can be done there."""
+    known = {v.name for v in VENDORS if v.label}
+    return [entry.name for entry in policy.processors if entry.name not in known]
+
+
+def unnamed_vendors(policy: Policy) -> list[str]:
+    """Vendors' folders that stand for a processor which the policy does not name: no request reaches it."""
+    named = {"own_database", *(entry.name for entry in policy.processors)}
+    return [v.name for v in VENDORS if v.label and v.name not in named]

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from flask import Flask
 
-from pages import download, home, not_me, status, unsubscribe, verify
+from pages import download, home, not_me, processors, status, unsubscribe, verify
 
 
 def register(app: Flask) -> None:
     """Add every page to the application."""
-    for module in (home, status, verify, download, not_me, unsubscribe):
+    for module in (home, processors, status, verify, download, not_me, unsubscribe):
         app.register_blueprint(module.bp)

@@ -27,6 +27,7 @@ def every_page(world: World) -> list[str]:
     export = world.verified(Right.EXPORT)
     return [
         "/",
+        "/processors",
         "/.well-known/security.txt",
         world.link("status", cooling),
         world.link("verify", pending),

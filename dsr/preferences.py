@@ -6,12 +6,14 @@ All take the caller's transaction except `unsubscribe`, which is one of its own.
 from __future__ import annotations
 
 import secrets
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from dsr import addresses, audit, identity, outgoing, requests, suppression
+from dsr import addresses, audit, identity, outgoing, receipts, requests, suppression
 from dsr.desk import Desk
+from dsr.fulfilment import Step
 from dsr.letters import mails
 from dsr.model import RequestStatus, Right
 from dsr.store.tables import requests as requests_table
@@ -91,6 +93,16 @@ def choose_topics(desk: Desk, conn: sa.Connection, address: str, wanted: set[str
         else:
             suppression.add(desk, conn, address, source="unsubscribe", topic=topic.id)
     audit.record(desk, conn, who="customer", what="suppression.topics", why="chosen on the page")
+
+
+def carried_out(desk: Desk, conn: sa.Connection, address: str) -> tuple[datetime, list[Step]] | None:
+    """How far the person's latest unsubscribing is at each processor, and when it is due; None if there was none."""
+    c = requests_table.c
+    query = sa.select(c.reference, c.due_at).where(
+        c.address_hash == desk.vault.hash("address", address), c.right == str(Right.UNSUBSCRIBE)
+    )
+    row = conn.execute(query.order_by(c.received_at.desc()).limit(1)).first()
+    return (row.due_at, receipts.steps(desk, conn, row.reference)) if row else None
 
 
 def language_of(desk: Desk, conn: sa.Connection, address: str) -> str:

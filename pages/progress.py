@@ -10,6 +10,7 @@ from typing import Literal
 from dsr.fulfilment import Step
 from dsr.letters import catalogue
 from dsr.model import ReceiptStatus, Verdict
+from dsr.policy import Policy
 
 # From what takes longest to what is over: of a service with several steps, the first that occurs is told.
 State = Literal["waiting", "working", "person", "kept", "accepted", "gone", "done", "none"]
@@ -66,6 +67,11 @@ def state_of(step: Step) -> State:
         None: "done",
     }
     return by_verdict[step.verdict]
+
+
+def labels(policy: Policy) -> dict[str, str]:
+    """Processor name -> the policy's label, the own database first."""
+    return {"own_database": policy.own_database.label, **{p.name: p.label for p in policy.processors}}
 
 
 def services(

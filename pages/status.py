@@ -58,8 +58,7 @@ def _post(desk: Desk, token: str) -> Note | None:
 def _show(desk: Desk, row: sa.Row[Any], steps: list[Step], note: Note | None) -> Response:
     policy, lang = desk.policy, language(row.language)
     zone = policy.controller.timezone
-    labels = {"own_database": policy.own_database.label, **{p.name: p.label for p in policy.processors}}
-    labels[own_data.NAME] = own_data.LABEL
+    labels = {**progress.labels(policy), own_data.NAME: own_data.LABEL}
     lines = progress.services(steps, labels, row.due_at, lang, zone)
     running = row.status == str(RequestStatus.IN_PROGRESS) and request.method == "GET"
     renewing = running and "still" not in request.args

@@ -8,12 +8,15 @@ says nothing about anybody, since only we can make a token that opens. `/unsubsc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import Response, request
 
 from dsr import addresses, preferences, suppression
 from dsr.desk import Desk
 from dsr.letters import catalogue
 from dsr.policy import Topic
+from pages import progress
 from pages.page import Note, blueprint, current_desk, invalid, language, show
 
 bp = blueprint("unsubscribe")
@@ -45,8 +48,14 @@ def page(token: str) -> Response:
         return _post(desk, address)
     with desk.db.read() as conn:
         lang = language(otherwise=preferences.language_of(desk, conn, address))
-        out = preferences.unsubscribed(desk, conn, address)
-    return _show(desk, address, lang, "page.unsubscribe_done_title" if out else "page.unsubscribe_title")
+        out = suppression.topics(desk, conn, address)
+        carried_out = preferences.carried_out(desk, conn, address)
+    title = "page.unsubscribe_done_title" if suppression.ALL in out else "page.unsubscribe_title"
+    lines: list[progress.Service] = []
+    if carried_out:
+        due, steps = carried_out
+        lines = progress.services(steps, progress.labels(desk.policy), due, lang, desk.policy.controller.timezone)
+    return _page(desk, lang, title, out, lines=lines)
 
 
 def _post(desk: Desk, address: str) -> Response:
@@ -72,7 +81,9 @@ def _show(desk: Desk, address: str, lang: str, title: str, note: Note | None = N
     return _page(desk, lang, title, out, note)
 
 
-def _page(desk: Desk, lang: str, title: str, out: set[str], note: Note | None = None) -> Response:
+def _page(
+    desk: Desk, lang: str, title: str, out: set[str], note: Note | None = None, lines: Sequence[progress.Service] = ()
+) -> Response:
     return show(
         "unsubscribe.html",
         lang,
@@ -80,6 +91,9 @@ def _page(desk: Desk, lang: str, title: str, out: set[str], note: Note | None = 
         note=note,
         out=suppression.ALL in out,
         again=title == "page.unsubscribe_resubscribed_title",
+        services=lines,
+        finished=sum(line.state in progress.OVER for line in lines),
+        meanings=progress.meanings(lines, lang),
         topics=[(topic.id, _name(topic, lang), topic.id not in out) for topic in desk.policy.topics],
     )
 

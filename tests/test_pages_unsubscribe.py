@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from dsr import identity, suppression
+from dsr import identity, preferences, receipts, suppression
 from dsr.letters import catalogue
-from dsr.model import Right
+from dsr.model import Operation, Right
 from dsr.store import tables
 from tests.pages_desk import MARIA, World, make_world
+from tests.postgres import postgres
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
@@ -243,3 +245,58 @@ def test_asking_with_get_or_head_mails_nothing(world: World) -> None:
     for call in (world.client.get, world.client.head):
         assert call(f"/unsubscribe?address={MARIA}").status_code == 200
     assert world.dump() == before
+
+
+# ---- as mailbox providers send it, and what came of it ---------------------------------------------------------------
+
+BOUNDARY = "----=_Part_93_1423.1795000000000"
+MULTIPART = (
+    f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--{BOUNDARY}--\r\n'
+)
+PROVIDERS = {
+    # RFC 8058 section 3.2 allows both; Gmail sends the one, Yahoo the other.
+    "gmail": ("application/x-www-form-urlencoded", "List-Unsubscribe=One-Click", {"User-Agent": "Google-Gmail"}),
+    "yahoo": (f"multipart/form-data; boundary={BOUNDARY}", MULTIPART, {"User-Agent": "YahooMailProxy; one-click"}),
+}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_the_bytes_of_a_mailbox_provider_unsubscribe_once_however_often_they_come(world: World, provider: str) -> None:
+    kind, body, headers = PROVIDERS[provider]
+    answers = [
+        world.client.post(
+            world.unsubscribe_path(), data=body.encode(), content_type=kind, headers=headers | {"Accept": "*/*"}
+        )
+        for _ in range(3)
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert not any("Set-Cookie" in answer.headers or "Location" in answer.headers for answer in answers)
+    assert suppressed(world)
+    assert len(opened(world)) == 1
+
+
+def test_the_page_and_the_status_page_tell_how_it_stands_at_each_sender(world: World) -> None:
+    path = world.unsubscribe_path()
+    first = world.client.post(path, data=ONE_CLICK).text
+    assert say("page.status_services_heading") in first
+    (reference,) = opened(world)
+    with world.desk.db.write() as conn:
+        steps = [("mailchimp", Operation.SUPPRESS, 1), ("hubspot", Operation.SUPPRESS, 1)]
+        receipts.plan(world.desk, conn, reference, steps, world.clock())
+        of_one = tables.receipts.c.processor == "mailchimp"
+        conn.execute(tables.receipts.update().where(of_one).values(status="completed", outcome="done"))
+    for html in (world.client.get(path).text, world.client.get(world.link("status", reference)).text):
+        assert "MailChimp" in html
+        assert "HubSpot" in html
+        assert say("page.status_progress", done=1, total=2) in html
+        assert catalogue.word("step", "completed", "en") in html
+
+
+def test_two_clicks_at_the_same_moment_open_one_request_on_postgresql(tmp_path: Path) -> None:
+    with postgres() as url:
+        world = make_world(tmp_path, DATABASE_URL=url)
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda _: preferences.unsubscribe(world.desk, MARIA, "en"), range(8)))
+        assert len([reference for reference in found if reference]) == 1
+        assert len(opened(world)) == 1
+        world.desk.db.engine.dispose()

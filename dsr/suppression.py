@@ -28,7 +28,8 @@ def add(desk: Desk, conn: sa.Connection, address: str, *, source: str, kind: str
     Returns:
         False if it was in force already, so that there is nothing to tell the processors.
     """
-    return conn.execute(_insert(desk.db.sqlite), _row(desk, address, kind, topic, source)).rowcount == 1
+    newly = _insert(desk.db.sqlite).returning(suppressions.c.topic)  # a row count is not known on every database
+    return conn.execute(newly, _row(desk, address, kind, topic, source)).first() is not None
 
 
 def lift(desk: Desk, conn: sa.Connection, address: str, *, topic: str = ALL) -> None:

@@ -117,9 +117,17 @@ def verified(
 
 
 def _mail_verified(desk: Desk, conn: sa.Connection, reference: str) -> None:
+    """To the address on the records, and to whoever acts for its owner."""
     request = requests.get(desk, conn, reference)
+    for number, to in enumerate(dict.fromkeys((request.address, representation.recipient(desk, conn, request)))):
+        key = f"verified:{reference}" + (":acting" if number else "")
+        _mail_verified_to(desk, conn, request, to, key)
+
+
+def _mail_verified_to(desk: Desk, conn: sa.Connection, request: requests.SubjectRequest, to: str, key: str) -> None:
+    reference = request.reference
     mail = mails.verified_mail(
-        request.address,
+        to,
         request.row.language,
         reference=reference,
         right=request.right,
@@ -129,7 +137,7 @@ def _mail_verified(desk: Desk, conn: sa.Connection, reference: str) -> None:
         not_me_link=links.make(desk, conn, "not_me", lifetime=timedelta(days=30), reference=reference),
         company=desk.company,
     )
-    outgoing.mail(desk, conn, request.row.key_id, mail, f"verified:{reference}", reference)
+    outgoing.mail(desk, conn, request.row.key_id, mail, key, reference)
 
 
 def announce(desk: Desk, conn: sa.Connection, reference: str) -> None:
@@ -238,7 +246,7 @@ def withdraw(desk: Desk, conn: sa.Connection, who: str, reference: str, why: str
     Raises:
         TransitionNotAllowed: it has begun or ended.
     """
-    requests.move(desk, conn, reference, S.WITHDRAWN, who=who, why=why, wake_at=None)
+    requests.move(desk, conn, reference, S.WITHDRAWN, who=who, why=why)
     identity.void(desk, conn, reference=reference)
     lifting.lift(desk, conn, reference, who=who)
 

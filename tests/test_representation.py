@@ -80,6 +80,8 @@ def test_it_takes_evidence_two_agents_and_a_code_whatever_comes_last(world: Worl
         approve(world, reference)
         assert world.row(reference).verified_at is None, "the agents alone begin nothing"
         type_code(world)
+    for address in (MARIA, LAWYER):
+        assert any("/status/" in m["text"] for m in world.mails(address)), "both hear that it begins"
     row = world.row(reference)
     assert (row.status, row.verified_by, row.approved_by) == ("in_progress", "lawyer+code", "agent:U2")
 

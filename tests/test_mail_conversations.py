@@ -180,3 +180,29 @@ def test_a_mail_by_the_unsubscribe_header_suppresses_at_once(house: House) -> No
     rows = lambda: [m for m in house.state("mailchimp")["members"] if m["email_address"] == person.email]  # noqa: E731
     house.wait(lambda: rows() and {m["status"] for m in rows()} == {"unsubscribed"}, "MailChimp to hear of it")
     assert to(house, person.email) == []
+
+
+def test_a_thread_is_handed_to_the_people_behind_the_mailbox_without_personal_data(house: House) -> None:
+    person = house.person("own_database")
+    thread = house.say("mailgun", DELETE, person.email, to="support@intellimails.com")
+    house.hear("mailgun", thread)
+    house.say("mailgun", "I want to speak to a human, please.", person.email, thread, to="support@intellimails.com")
+    (note,) = house.wait(lambda: house.heard("mailgun", thread, notes=True), "the note")
+    assert "hands this conversation" in note
+    assert person.email not in note
+    assert person.name not in note
+    assert house.mail("support@intellimails.com", "hands this conversation")["headers"]["In-Reply-To"]
+
+
+def test_who_proves_another_address_is_not_proved_under_their_own(house: House) -> None:
+    """A forger may prove a mailbox of theirs in the victim's name; the victim still gets three mails an hour."""
+    person = house.person("own_database")
+    for n in range(3):
+        own = f"mallory.{n}.{person.account_id}@attackers.example.net"
+        thread = house.say("mailgun", f"{DELETE} My address is {own}", person.email, dkim="none")
+        house.say("mailgun", own, person.email, thread, dkim="none")
+        house.say("mailgun", house.code(own), person.email, thread, dkim="none")
+        house.wait(lambda own=own: verified(house, own), "the forger's own proof")
+    settled(house)
+    assert len(to(house, person.email)) == 3
+    assert verified(house, person.email) == []

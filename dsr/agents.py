@@ -13,6 +13,7 @@ from dsr.desk import Desk
 from dsr.errors import RequestError
 from dsr.letters import catalogue
 from dsr.messages import AgentCommand
+from dsr.model import ReceiptStatus, Right
 from dsr.store.tables import requests as requests_table
 
 HELP = f"""*Privacy Desk*
@@ -90,7 +91,11 @@ def _show(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> 
         f"received {_date(desk, row.received_at)} in {row.channel}, due {_date(desk, row.due_at)}"
         + (f", proved by {row.verified_by}" if request.verified else ", not proved"),
     ]
-    due_there = {(s.processor, str(s.operation)): s.vendor_ready for s in receipts.steps(desk, conn, request.reference)}
+    steps = receipts.steps(desk, conn, request.reference)
+    if request.right in (Right.EXPORT, Right.ACCESS) and steps:
+        arrived = sum(s.status is ReceiptStatus.COMPLETED for s in steps)
+        lines.append(f"delivered for the package: {arrived} of {len(steps)} processors")
+    due_there = {(s.processor, str(s.operation)): s.vendor_ready for s in steps}
     for step in receipts.rows(conn, request.reference):
         state = step.verdict or (f"{step.outcome or ''} {step.status}").strip()
         until = (

@@ -8,9 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Response, request
 
-from dsr import links, page_actions
+from dsr import links, page_actions, receipts
 from dsr.desk import Desk
 from dsr.letters import catalogue
+from pages import progress
 from pages.page import Note, blueprint, code_note, current_desk, invalid, language, sent_note, show
 
 bp = blueprint("download")
@@ -77,6 +78,8 @@ def _word(desk: Desk, conn: sa.Connection, link: sa.Row[Any], token: str, typed:
 
 def _show(desk: Desk, link: sa.Row[Any], row: sa.Row[Any], note: Note | None = None) -> Response:
     lang = language(row.language)
+    with desk.db.read() as conn:
+        done, asked = progress.delivered(receipts.steps(desk, conn, row.reference))
     return show(
         "download.html",
         lang,
@@ -86,6 +89,7 @@ def _show(desk: Desk, link: sa.Row[Any], row: sa.Row[Any], note: Note | None = N
         expires=catalogue.moment(link.expires_at, lang, desk.policy.controller.timezone),
         word=link.word_hash is not None,
         code=row.address_enc is not None,
+        delivered=(done, asked) if asked else None,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from dsr.fulfilment import Step
 from dsr.letters import catalogue
-from dsr.model import ReceiptStatus, Verdict
+from dsr.model import Operation, ReceiptStatus, Verdict
 from dsr.policy import Policy
 
 # From what takes longest to what is over: of a service with several steps, the first that occurs is told.
@@ -111,3 +111,10 @@ def meanings(lines: Sequence[Service], language: str) -> list[tuple[State, str, 
         for state in ORDER
         if state in present and state in _MEANING
     ]
+
+
+def delivered(steps: Sequence[Step]) -> tuple[int, int]:
+    """Of a copy of data: how many services have delivered their part, and how many are asked."""
+    asked = {step.processor for step in steps if step.operation is Operation.EXPORT}
+    missing = {s.processor for s in steps if s.operation is Operation.EXPORT and state_of(s) not in OVER}
+    return len(asked - missing), len(asked)

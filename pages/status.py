@@ -77,6 +77,7 @@ def _show(desk: Desk, row: sa.Row[Any], steps: list[Step], note: Note | None) ->
         derivation=_derivation(policy, row, lang),
         services=lines,
         finished=sum(line.state in progress.OVER for line in lines),
+        delivered=progress.delivered(steps) if right in (Right.EXPORT, Right.ACCESS) else None,
         meanings=progress.meanings(lines, lang),
         certificate=row.certificate_at is not None and right not in (Right.EXPORT, Right.ACCESS, Right.UNSUBSCRIBE),
         can_withdraw=page_actions.can_withdraw(row),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from dsr import opening, receipts
+from dsr import agents, opening, receipts
 from dsr.fulfilment import Step
 from dsr.letters import catalogue
 from dsr.model import Operation, Outcome, ReceiptStatus, RequestStatus, Right, Verdict
@@ -288,3 +288,26 @@ def test_a_request_that_is_stopped_or_over_cannot_be_confirmed(world: World, end
     assert world.status(reference) == ended
     with world.desk.db.read() as conn:
         assert conn.execute(sa.select(tables.challenges.c.tries)).scalar() == 0
+
+
+def test_an_export_tells_how_many_services_have_delivered_on_the_page_and_to_agents(world: World) -> None:
+    reference = world.verified(Right.EXPORT)
+    r = tables.receipts.c
+    with world.desk.db.write() as conn:
+        due = world.row(reference).due_at
+        names = ["intercom", "zendesk", "google", "mailgun"]
+        receipts.plan(world.desk, conn, reference, [(n, Operation.EXPORT, 1) for n in names], due)
+        for name, values in {
+            "intercom": {"status": "completed", "outcome": "done", "verdict": "accepted"},
+            "zendesk": {"status": "completed", "outcome": "no_match", "verdict": "gone"},
+            "google": {"status": "in_progress", "outcome": "manual"},
+        }.items():
+            conn.execute(tables.receipts.update().where(r.reference == reference, r.processor == name).values(**values))
+    delivered = say("package.delivered", done=2, total=4)
+    assert delivered in world.client.get(world.link("status", reference)).text
+    download = world.client.get(world.package(reference)).text
+    assert delivered in download
+    assert say("package.later") in download
+    with world.desk.db.write() as conn:
+        told = agents.answer(world.desk, conn, "U1", f"show {reference}")
+    assert "delivered for the package: 2 of 4 processors" in told

@@ -32,11 +32,19 @@ a{color:var(--link)}:focus-visible{outline:3px solid var(--link);outline-offset:
 table{border-collapse:collapse;width:100%}
 th,td{text-align:left;vertical-align:top;padding:.4rem .9rem .4rem 0;border-bottom:1px solid var(--line)}
 tbody th{font-weight:normal}.number{text-align:right}
-.records td,.records th{min-width:5rem;max-width:18rem;overflow-wrap:anywhere;font-size:.875rem}
+.records td,.records th{font-size:.875rem}.records th{white-space:nowrap}
+.records td{min-width:8rem;max-width:18rem;overflow-wrap:anywhere}
+.files table{table-layout:fixed}.files th,.files td{overflow-wrap:anywhere}.files a{margin-right:.5rem}
+.files th:first-child{width:40%}.files .number{width:14%}
 details{margin:.5rem 0;padding:.25rem .75rem;background:var(--tint);border-radius:.4rem}summary{cursor:pointer}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1.5rem}dd{margin:0}
 nav ul{padding:0;list-style:none;display:flex;flex-wrap:wrap;gap:.25rem 1.25rem}
-@media (max-width:40rem){dl{display:block}dd{margin-bottom:.5rem}}
+@media (max-width:40rem){dl{display:block}dd{margin-bottom:.5rem}
+.files :is(table,tbody,td,th){display:block}
+.files thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
+.files tr{display:block;padding:.5rem 0;border-bottom:1px solid var(--line)}
+.files :is(th,td){border:0;padding:0;width:auto!important;text-align:left}.files tbody th{font-weight:bold}
+.files td[data-label]:not(:empty)::before{content:attr(data-label) " ";color:var(--quiet)}}
 @media print{:root{--ink:#000;--paper:#fff;--tint:#fff}body{padding:0}nav{display:none}tr{break-inside:avoid}
 thead{display:table-header-group}.wide{overflow:visible}details:not([open]){display:none}}
 """
@@ -120,6 +128,7 @@ def _files(processor: str, label: str, members: Sequence[Member], language: str)
         for key, css in (("file", ""), ("records", ' class="number"'), ("origin", ""), ("formats", ""))
     )
     rows = []
+    records = _say("column_records", language)
     for member in members:
         path = f"{processor}/{member.name}"
         formats = _link(path, say("package.attachment", language))
@@ -128,11 +137,11 @@ def _files(processor: str, label: str, members: Sequence[Member], language: str)
             formats = " ".join(_link(target, text, f"{text}{colon(language)} {member.name}") for text, target in shown)
         rows.append(
             f'<tr><th scope="row">{escape(member.name)}</th>'
-            f'<td class="number">{"" if member.rows is None else member.rows}</td>'
+            f'<td class="number" data-label="{records}">{"" if member.rows is None else member.rows}</td>'
             f"<td>{_say(f'origin_{member.origin}', language)}</td><td>{formats}</td></tr>"
         )
     return (
-        f'<div class="wide" role="region" aria-label="{escape(label)}" tabindex="0"><table>'
+        f'<div class="wide files" role="region" aria-label="{escape(label)}" tabindex="0"><table>'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 
@@ -166,10 +175,9 @@ def _masked(contents: Mapping[str, Sequence[Member]], language: str) -> str:
         f'<th scope="col"{css}>{_say(f"column_{key}", language)}</th>'
         for key, css in (("file", ""), ("kind", ""), ("how_often", ' class="number"'))
     )
-    label = _say("masked_heading", language)
     return (
         f"<p>{_say('masked', language)} {_link('masked.json', 'masked.json')}</p>"
-        f'<div class="wide" role="region" aria-label="{label}" tabindex="0"><table>'
+        f'<div class="wide" role="region" aria-label="masked.json" tabindex="0"><table>'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 

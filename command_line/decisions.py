@@ -1,4 +1,4 @@
-"""`flask dsr extend|refuse|unfreeze|hold|release`: what a person decides about a request."""
+"""`flask dsr extend|refuse|unfreeze|hold|release|child`: what a person decides about a request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from command_line.common import explained, get_desk
 from command_line.requests import dsr
-from dsr import agent_decisions, extension, holds, refusal, requests
+from dsr import agent_decisions, children, extension, holds, refusal, requests
 from dsr.desk import Desk
 
 as_agent = click.option("--as", "agent", default="operator", help="Who acts.")
@@ -102,3 +102,13 @@ def dsr_hold(reference: str, processor: str, ground: str, until: datetime, kind:
 def dsr_release(reference: str, processor: str, agent: str) -> None:
     """Lift the holds at PROCESSOR; the erasure goes on there."""
     _act(reference, lambda desk, conn, known: holds.release(desk, conn, agent, known, processor))
+
+
+@dsr.command("child")
+@click.argument("reference")
+@click.argument("decision", type=click.Choice(list(children.CHECKLIST)))
+@as_agent
+@explained
+def dsr_child(reference: str, decision: str, agent: str) -> None:
+    """What becomes of an account reported as a child's; the same from a second agent carries it out."""
+    _act(reference, lambda desk, conn, known: children.decide(desk, conn, agent, known, decision))

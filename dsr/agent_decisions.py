@@ -7,13 +7,14 @@ from datetime import date
 
 import sqlalchemy as sa
 
-from dsr import commands, extension, holds, refusal, requests, unfreezing
+from dsr import children, commands, extension, holds, refusal, requests, unfreezing
 from dsr.desk import Desk
 from dsr.errors import RequestError
 
 HELP = """`/privacy extend REF complexity|number [NOTE]` two more months, once, inside month one; the person is told
 `/privacy refuse REF GROUND REASON` propose a refusal; `/privacy refuse REF confirm` by a second agent sends the letter
 `/privacy unfreeze REF continue|withdraw` after "this was not me": a fresh code, or the end
+`/privacy child REF erase|consent|false` what becomes of a reported child's account; a second agent says the same
 `/privacy hold REF PROCESSOR GROUND LAST-DAY [KIND]` keep records on a legal ground; `/privacy release REF PROCESSOR`"""
 
 
@@ -72,10 +73,18 @@ def parse_day(text: str) -> date:
         raise RequestError("give the day as 2027-06-30") from None
 
 
+def child(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> str:
+    if len(arguments) != 2:
+        raise RequestError("say `/privacy child REF erase|consent|false`")
+    reference = requests.normalise_reference(arguments[0])
+    return f"{reference}: {children.decide(desk, conn, agent, reference, arguments[1].lower())}."
+
+
 COMMANDS: dict[str, Callable[[Desk, sa.Connection, str, list[str]], str]] = {
     "extend": extend,
     "refuse": refuse,
     "unfreeze": unfreeze,
     "hold": hold,
+    "child": child,
     "release": release,
 }

@@ -146,7 +146,7 @@ def finish(desk: Desk, reference: str, labels: Mapping[str, str]) -> bool:
         )
         if package is not None:
             _hand_out_package(desk, conn, request, to, package[1])
-        elif request.right is not Right.UNSUBSCRIBE:
+        elif request.right not in (Right.UNSUBSCRIBE, Right.AGE_REPORT):  # of the latter nobody is told anything
             _issue_certificate(desk, conn, request, labels)
         if to is S.COMPLETED and request.right not in (Right.EXPORT, Right.ACCESS):
             # The address has done its work; the keyed hash and the reference stay. (Of an export it goes with the

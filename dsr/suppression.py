@@ -32,12 +32,16 @@ def add(desk: Desk, conn: sa.Connection, address: str, *, source: str, kind: str
     return conn.execute(newly, _row(desk, address, kind, topic, source)).first() is not None
 
 
-def lift(desk: Desk, conn: sa.Connection, address: str, *, topic: str = ALL) -> None:
-    """The person wants marketing mail again. An objection or an age report is not lifted by this."""
+def lift(desk: Desk, conn: sa.Connection, address: str, *, topic: str = ALL, kind: str = MARKETING) -> None:
+    """The person wants marketing mail again. An objection or an age report is not lifted by this.
+
+    Args:
+        kind: `AGE` once two agents have found that a report was false.
+    """
     s = suppressions.c
     conn.execute(
         suppressions.update()
-        .where(s.address_hash == desk.vault.hash("address", address), s.topic == topic, s.kind == MARKETING)
+        .where(s.address_hash == desk.vault.hash("address", address), s.topic == topic, s.kind == kind)
         .values(lifted_at=desk.now())
     )
 

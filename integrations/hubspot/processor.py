@@ -138,6 +138,8 @@ class HubspotProcessor(Processor):
         if not held.contacts:
             return no_match(NOTHING)
         self._mark(held, RESTRICTED, "false")
+        if instruction.right is Right.AGE_REPORT:
+            self._mark(held, FLAG_OF_RIGHT[Right.AGE_REPORT], "false")
         return done({"contacts": len(held.contacts)}, identities=identities(held))
 
     def rectify(self, instruction: Instruction) -> Receipt:

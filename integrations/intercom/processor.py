@@ -172,10 +172,12 @@ class IntercomProcessor(Processor):
         held = holding(self._api, instruction.subject)
         if not held.contacts:  # no search shows archived contacts, so this proves nothing
             return manual(INSTRUCTIONS[Operation.LIFT])
-        tag = self._api.tag(RESTRICTED)
+        names = [RESTRICTED, *([TAG_OF_RIGHT[Right.AGE_REPORT]] if instruction.right is Right.AGE_REPORT else [])]
+        tags = [self._api.tag(name) for name in names]
         for id in held.contacts:
             self._archived("unarchive", id, False)
-            if any(str(t["id"]) == tag for t in self._api.listing(f"contacts/{id}/tags")):
+            there = {str(t["id"]) for t in self._api.listing(f"contacts/{id}/tags")}
+            for tag in (t for t in tags if t in there):
                 self._is(tag, self._api.call("DELETE", f"contacts/{path_id(id)}/tags/{path_id(tag)}", "tag"))
         return done({"contacts": len(held.contacts)}, identities=identities(held))
 

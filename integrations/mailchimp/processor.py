@@ -97,6 +97,8 @@ class MailchimpProcessor(Processor):
         members = list(self._members(instruction.subject))
         for audience, member in members:
             self._api.tag(audience, member["id"], rows.RESTRICTED, active=False)
+            if instruction.right is Right.AGE_REPORT:
+                self._api.tag(audience, member["id"], rows.UNDER_16, active=False)
         note = "The tag is gone; promotional mail stays stopped until the person signs up again."
         return _counted(members, note)
 

@@ -202,6 +202,9 @@ class OwnDatabaseProcessor(Processor):
         return self._set(instruction.subject, "restrict", True)
 
     def lift(self, instruction: Instruction) -> Receipt:
+        if instruction.right is Right.AGE_REPORT:
+            with self._connect() as conn:
+                self._untag(conn, self._resolved(conn, instruction.subject))
         return self._set(instruction.subject, "restrict", False)
 
     def rectify(self, instruction: Instruction) -> Receipt:
@@ -254,6 +257,13 @@ class OwnDatabaseProcessor(Processor):
                     .where(self._whose(table, subject), flags.not_like(f"%{UNDER_16}%"))
                     .values({table.tag: sa.func.trim(flags.concat(f" {UNDER_16}"))})
                 )
+
+    def _untag(self, conn: sa.Connection, subject: Identities) -> None:
+        for table in self._tables:
+            if table.tag:
+                flags = sa.func.replace(sa.column(table.tag, sa.String), UNDER_16, "")
+                where = (self._whose(table, subject), sa.column(table.tag, sa.String).like(f"%{UNDER_16}%"))
+                conn.execute(self._table(table).update().where(*where).values({table.tag: sa.func.trim(flags)}))
 
     @staticmethod
     def _table(table: Table) -> Any:

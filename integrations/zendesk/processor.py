@@ -111,10 +111,12 @@ class ZendeskProcessor(Processor):
         return self._change(instruction, change, {RESTRICTED: True})
 
     def lift(self, instruction: Instruction) -> Receipt:
-        def change(user: Object) -> Object:
-            return {"suspended": False, "tags": [tag for tag in _tags(user) if tag != RESTRICTED]}
+        gone = (RESTRICTED, *(TAGS[Right.AGE_REPORT][1:] if instruction.right is Right.AGE_REPORT else ()))
 
-        return self._change(instruction, change, {RESTRICTED: False})
+        def change(user: Object) -> Object:
+            return {"suspended": False, "tags": [tag for tag in _tags(user) if tag not in gone]}
+
+        return self._change(instruction, change, dict.fromkeys(gone, False))
 
     def rectify(self, instruction: Instruction) -> Receipt:
         """Name, phone and address. A company is a record of its own, shared with others: an agent decides."""

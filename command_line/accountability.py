@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from flask.cli import with_appcontext
 
 from command_line.common import as_json, get_desk
 from dsr import register as registers
+from dsr import report as reports
 from pages import sheets
 
 as_file = click.option(
@@ -34,6 +36,36 @@ def register(file: Path | None, json_: bool) -> None:
         for part in ("activities", "recipients", "retention"):
             click.echo(f"{part}: {len(made[part])}")
         click.echo(f"unset: {', '.join(made['unset']) or 'nothing'}")
+
+
+@click.command("report")
+@with_appcontext
+@click.option("--from", "first", required=True, type=click.DateTime(["%Y-%m-%d"]), help="First day of receipt.")
+@click.option("--to", "last", required=True, type=click.DateTime(["%Y-%m-%d"]), help="Last day of receipt.")
+@as_file
+@as_json
+def report(first: datetime, last: datetime, file: Path | None, json_: bool) -> None:
+    """How the requests of a period were answered, in numbers; with --html as charts and tables."""
+    desk = get_desk()
+    try:
+        found = reports.report(desk, first.date(), last.date())
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    if file:
+        _write(file, sheets.report(found, desk.policy.controller.name))
+    if json_:
+        click.echo(json.dumps(found.to_json(), indent=2))
+    elif not file:
+        for name, value in found.to_json().items():
+            click.echo(f"{name.replace('_', ' ')}: {_line(value)}")
+
+
+def _line(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_line(inner)}" for name, inner in value.items()) or "none"
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return "-" if value is None else str(value)
 
 
 def _write(file: Path, html: str) -> None:

@@ -21,6 +21,7 @@ from tests.house import CODE, PATIENCE, House
 
 TABLE = tomllib.loads(Path(__file__).with_name("gauntlet.toml").read_text("utf-8"))
 ASK = TABLE["ask"]
+LONGEST = 9 * PATIENCE  # for a backlog of many cases on a busy machine
 GUESS = "2345-6789"  # what is typed where the right mails no code
 LINK = re.compile(r"https?://\S+/(?:verify|status|download|not-me|unsubscribe)/\w+")
 
@@ -135,9 +136,9 @@ def settle(house: House, cases: list[Case], began: datetime) -> None:
 
 def until(condition: Callable[[], bool], what: str) -> None:
     """Wait, asking seldom: many cases wait at the same time."""
-    until = time.monotonic() + 3 * PATIENCE
+    until = time.monotonic() + LONGEST
     while not condition():
-        assert time.monotonic() < until, f"waited {3 * PATIENCE} s for {what}"
+        assert time.monotonic() < until, f"waited {LONGEST} s for {what}"
         time.sleep(0.15)
 
 
@@ -164,9 +165,13 @@ def _not_me(house: House, case: Case) -> None:
 
 def _approve_second(house: House, case: Case) -> None:
     settle(house, [case], case.began)
+    waiting = [row.reference for row in requests_of(house, case.victim) if row.verified_at is None]
+    for reference in waiting:
+        house.command(f"approve {reference}")
+    settle(house, [case], case.began)  # on a busy machine the answer comes after the twin has stopped waiting for it
     for row in requests_of(house, case.victim):
-        if row.verified_at is None:
-            assert "Not done" in house.command(f"approve {row.reference}")
+        if row.reference in waiting:
+            assert (row.status, row.approved_by, row.verified_at) == ("identity_pending", None, None), case
 
 
 def _one_agent(house: House, case: Case) -> None:

@@ -49,8 +49,9 @@ def issue(
     Args:
         purpose: the rights that it proves; it counts for no other.
         reserved: asked for where no stranger can ask: by an author whom the channel vouches for under this address,
-            on a page whose link was mailed to it, or by an agent. These have a count of their own, as large as that
-            of everybody's: who asks in a victim's name uses up only the latter, and cannot shut the victim out.
+            on a page whose link was mailed to it, by an agent, or by the company's own site with its key to the API.
+            These have a count of their own, as large as that of everybody's: who asks in a victim's name uses up only
+            the latter, and cannot shut the victim out.
     """
     now = desk.now()
     if not _may_be_written_to(desk, conn, address_hash, reserved):

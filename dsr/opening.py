@@ -89,7 +89,7 @@ def open_for(
         language=language,
         regime=regime,
     )
-    sent = mail_page_code(desk, conn, reference, reserved=opened_by.startswith("agent:"))
+    sent = mail_page_code(desk, conn, reference, reserved=opened_by == "api" or opened_by.startswith("agent:"))
     commands.announce(desk, conn, reference)
     return reference, sent
 
@@ -98,7 +98,7 @@ def mail_page_code(desk: Desk, conn: sa.Connection, reference: str, *, reserved:
     """Mail the person of a request a fresh code, to be typed on the request's verify page.
 
     Args:
-        reserved: no stranger can cause this mail (see `identity.issue`); on the company's own site one can.
+        reserved: no stranger can cause this mail (see `identity.issue`): an agent or the company's own site did.
 
     Returns:
         False if the address has had too many codes.

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
-from dsr import addresses, agents, alarm, asked_elsewhere, commands, ledger, suppression, turns
-from dsr.desk import Desk
+from dsr import addresses, agents, alarm, asked_elsewhere, ledger, reported, turns
 from dsr.errors import NotFound, VendorRefused
 from dsr.fulfilment import OWN_DATABASE
 from dsr.inbox import load
 from dsr.messages import AgentCommand, ContactChanged, DeletionAsked, InboundMessage, SuppressionReported
-from dsr.model import Identity, Right
+from dsr.model import Identity
 from dsr.store.tables import messages
 from integrations.own_database.processor import OwnDatabaseProcessor
 from workflows import returned
@@ -53,28 +51,11 @@ def handle(worker: Worker, message_id: int) -> None:
         if isinstance(event, AgentCommand):
             agents.carry_out(desk, conn, row.key_id, event)
         elif isinstance(event, SuppressionReported):
-            _suppress(desk, conn, event, row)
+            reported.spread(desk, conn, event, received_at=row.received_at, channel=row.channel)
         elif isinstance(event, DeletionAsked):
             asked_elsewhere.open_erasure(desk, conn, event, address, row.channel)
         elif isinstance(event, ContactChanged) and sure is not None:
             _erase_again(worker, conn, event, row.received_at, sure)
-
-
-def _suppress(desk: Desk, conn: sa.Connection, event: SuppressionReported, row: sa.Row[Any]) -> None:
-    """It spreads to every sender. The address of a mail's unsubscribe token comes before the one in its From line."""
-    named = suppression.read_token(desk, event.token) if event.token else None
-    address = named[0] if named else event.address
-    if address:
-        commands.open_without_proof(
-            desk,
-            conn,
-            Right.UNSUBSCRIBE,
-            address,
-            received_at=row.received_at,
-            channel=row.channel,
-            why=f"reported by {event.vendor}",
-            opened_by=f"processor:{event.vendor}",
-        )
 
 
 def _erase_again(worker: Worker, conn: sa.Connection, event: ContactChanged, received_at: datetime, sure: bool) -> None:

@@ -90,9 +90,9 @@ class Paging(BaseModel):
 @bp.post("/requests")
 @tree.validate(resp=answers(201, Shown, 409, 429), operation_id="openRequest", tags=["requests"])
 def open_(json: RequestToOpen) -> tuple[Shown, int]:
-    """Open a request of somebody who asked on your site while signed in: codes asked for here are counted with those
-    that no stranger can cause, so a form that is open to everybody would let strangers use them up. The person proves themselves by a code from a mail; what
-    needs no proof (unsubscribe, objection, age report) acts at once."""
+    """Open a request of somebody who asked on your site while signed in. The person proves themselves by a code from
+    a mail; what needs no proof (unsubscribe, objection, age report) acts at once. A form that is open to everybody
+    must not lead here: strangers could use up the codes that are reserved for the person."""
     desk = current_desk()
     with desk.db.write() as conn:
         reference, sent = opening.open_for(

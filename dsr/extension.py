@@ -38,9 +38,9 @@ def extend(desk: Desk, conn: sa.Connection, agent: str, reference: str, cause: s
         raise RequestError("a reason must be complexity or number (GDPR Art. 12(3))")
     request = requests.get(desk, conn, reference, lock=True)
     row, zone = request.row, desk.policy.controller.timezone
-    if not requests.MOVES[request.status]:
+    if request.status in requests.ENDED:
         raise TransitionNotAllowed(f"the request has ended ({request.status}); nothing is left to extend")
-    if request.right in NEVER_REFUSED:
+    if request.right in (*NEVER_REFUSED, Right.OBJECTION):
         raise TransitionNotAllowed(f"{request.right} is honoured at once and cannot be put off (GDPR Art. 21(3), 8)")
     if not request.address:
         raise TransitionNotAllowed("there is no address for the notice that an extension needs (GDPR Art. 12(3))")

@@ -246,7 +246,8 @@ def _issue_certificate(desk: Desk, conn: sa.Connection, request: SubjectRequest,
     )
     asking = desk.channels.get(request.row.channel, "")
     if request.right is not Right.ERASURE or not asking:
-        key = "finished" if request.status is S.COMPLETED else "partly"
+        by_hand = any(step.by_hand for step in receipts.steps(desk, conn, request.reference))
+        key = "finished" if request.status is S.COMPLETED else "partly" if by_hand else "partly_held"
         commands.reply_in_conversation(desk, conn, request.reference, f"{key}:{request.reference}", key)
 
 

@@ -15,10 +15,10 @@ from dsr.letters import catalogue
 from dsr.model import Right
 
 Use = Literal["refuse", "hold"]
+MARKETING = "GDPR Art. 21(3): an objection stops direct marketing without exception, and that cannot be refused"
 # Rights that have no refusal branch, and what says so.
 NEVER_REFUSED = {
     Right.UNSUBSCRIBE: "GDPR Art. 21(3): who objects to direct marketing cannot be refused",
-    Right.OBJECTION: "GDPR Art. 21(3): an objection stops direct marketing without exception, and cannot be refused",
     Right.AGE_REPORT: "a report about a child is decided, not refused: say `child REF erase`, `consent` or `false`",
 }
 
@@ -75,6 +75,8 @@ def ground(id: str, right: Right, use: Use, on: date) -> Ground:
         raise UnsupportedRequest(f"no such ground; known: {', '.join(sorted(g.id for g in all_grounds()))}")
     found = max(named, key=lambda g: g.valid_from)
     if right not in found.rights:
+        if right is Right.OBJECTION:
+            raise TransitionNotAllowed(f"{MARKETING}; the rest is weighed on a ground of GDPR Art. 21(1) alone")
         raise TransitionNotAllowed(f"{found.article} is no ground against {right}")
     if use not in found.may:
         if use == "refuse":

@@ -93,7 +93,7 @@ def _check(desk: Desk, request: SubjectRequest, processor: str, kind: str, end: 
         raise RequestError("a kind of record is named as the plan names it, e.g. campaigns")
     if end <= desk.now():
         raise RequestError("a hold needs an end that is still to come")
-    if not requests.MOVES[request.status] or not request.verified or not request.address:
+    if request.status in requests.ENDED or not request.verified or not request.address:
         raise TransitionNotAllowed("only records of a proved erasure that is still open can be held")
 
 

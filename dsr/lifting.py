@@ -5,6 +5,8 @@ Which ones is read from the receipts: wherever a restriction was begun, a lift f
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import sqlalchemy as sa
 
 from dsr import audit, receipts
@@ -31,10 +33,22 @@ def pushed(conn: sa.Connection, reference: str) -> list[str]:
     ]
 
 
-def lift(desk: Desk, conn: sa.Connection, reference: str, *, who: str) -> list[str]:
+def lift(
+    desk: Desk,
+    conn: sa.Connection,
+    reference: str,
+    *,
+    who: str,
+    not_before: datetime | None = None,
+    suppressed: bool = False,
+) -> list[str]:
     """Plan the lift of every restriction that this request has begun, and stop what it has not begun.
 
     A restriction that is under way at this moment is lifted when its lease is over: then it has ended either way.
+
+    Args:
+        not_before: when the lifts begin, if the person is told first (Art. 18(3)).
+        suppressed: what stops promotional mail goes on: of an objection it is never taken back (Art. 21(3)).
 
     Returns:
         the processors that are told.
@@ -44,6 +58,9 @@ def lift(desk: Desk, conn: sa.Connection, reference: str, *, who: str) -> list[s
     due, key = requests_table.c.due_at, requests_table.c.reference == reference
     due_at = conn.execute(sa.select(due).where(key)).scalar_one()
     receipts.plan(desk, conn, reference, [(processor, Operation.LIFT, 1) for processor in told], due_at)
+    if not_before:
+        lifts_ = (r.reference == reference, r.operation == str(Operation.LIFT), r.status == "pending")
+        conn.execute(receipts_table.update().where(*lifts_).values(next_at=not_before))
     leases = {
         row.processor: row.leased_until
         for row in receipts.rows(conn, reference)
@@ -51,8 +68,9 @@ def lift(desk: Desk, conn: sa.Connection, reference: str, *, who: str) -> list[s
     }
     for processor, until in leases.items():
         lifts = (r.reference == reference, r.processor == processor, r.operation == str(Operation.LIFT))
-        conn.execute(receipts_table.update().where(*lifts).values(next_at=until))
-    open_ = (r.reference == reference, r.operation != str(Operation.LIFT), r.status.in_(("pending", "in_progress")))
+        conn.execute(receipts_table.update().where(*lifts).values(next_at=max(until, not_before or until)))
+    goes_on = [str(op) for op in (Operation.LIFT, *((Operation.SUPPRESS,) if suppressed else ()))]
+    open_ = (r.reference == reference, r.operation.not_in(goes_on), r.status.in_(("pending", "in_progress")))
     conn.execute(receipts_table.update().where(*open_).values(status="cancelled", finished_at=now))
     if told:
         conn.execute(requests_table.update().where(key).values(wake_at=now))
@@ -63,8 +81,10 @@ def lift(desk: Desk, conn: sa.Connection, reference: str, *, who: str) -> list[s
 
 
 def under_way(conn: sa.Connection, reference: str) -> bool:
-    """Is there a lift that still has to be carried out, polled, or done by hand?"""
+    """Is there a lift, or a suppression that outlives its request, still to be carried out, polled, or done by hand?"""
     query = sa.select(r.processor).where(
-        r.reference == reference, r.operation == str(Operation.LIFT), r.status.in_(("pending", "in_progress"))
+        r.reference == reference,
+        r.operation.in_([str(Operation.LIFT), str(Operation.SUPPRESS)]),
+        r.status.in_(("pending", "in_progress")),
     )
     return conn.execute(query.limit(1)).first() is not None

@@ -60,7 +60,6 @@ class Support(StrEnum):  # how a processor carries out an operation
 
 
 class RequestStatus(StrEnum):
-    RECEIVED = "received"
     IDENTITY_PENDING = "identity_pending"
     COOLING_OFF = "cooling_off"
     IN_PROGRESS = "in_progress"

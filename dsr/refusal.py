@@ -5,7 +5,7 @@ Art. 12(4) demands. A partial refusal is a hold on the records that it names.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,10 +16,12 @@ from dsr.desk import Desk
 from dsr.errors import RequestError, TransitionNotAllowed
 from dsr.letters import mails
 from dsr.messages import Mail
-from dsr.model import RequestStatus
+from dsr.model import RequestStatus, Right
 from dsr.requests import SubjectRequest
+from dsr.rules import rule
 
 KIND = "refusal"
+LIFT_NOTICE = "gdpr-lift-notice"
 S = RequestStatus
 
 
@@ -76,8 +78,10 @@ def confirm(desk: Desk, conn: sa.Connection, agent: str, reference: str) -> str:
     found = _allowed(desk, request, details["ground"])
     letter = _letter(desk, request, found, details["reason"])
     why = f"{found.id} ({found.article}); the reasons are kept encrypted"
+    weighed = request.right is Right.OBJECTION
     requests.move(desk, conn, reference, S.REFUSED, who=f"agent:{agent}", why=why, finished_at=desk.now())
-    lifting.lift(desk, conn, reference, who=f"agent:{agent}")
+    lifts = _lifted(desk) if weighed else None
+    lifting.lift(desk, conn, reference, who=f"agent:{agent}", not_before=lifts, suppressed=weighed)
     identity.void(desk, conn, reference=reference)
     outgoing.mail(desk, conn, request.row.key_id, letter, f"refused:{reference}", reference)
     commands.reply_in_conversation(desk, conn, reference, f"refused:{reference}:line", "refused")
@@ -86,11 +90,22 @@ def confirm(desk: Desk, conn: sa.Connection, agent: str, reference: str) -> str:
 
 def _allowed(desk: Desk, request: SubjectRequest, ground_id: str) -> grounds.Ground:
     found = grounds.ground(ground_id, request.right, "refuse", _received(desk, request))
-    if S.REFUSED not in requests.MOVES[request.status]:
+    weighed = request.right is Right.OBJECTION
+    if weighed and not request.verified:
+        raise TransitionNotAllowed(f"{grounds.MARKETING}; without proof nothing else was restricted")
+    if S.REFUSED not in requests.MOVES[request.status] or (request.status in requests.BEGUN and not weighed):
         raise TransitionNotAllowed(f"a request that is {request.status} cannot be refused as a whole any more")
+    if weighed and desk.now() > request.row.due_at:
+        raise TransitionNotAllowed("the period for telling the person is over (GDPR Art. 12(4)); the objection stands")
     if not request.address:
         raise TransitionNotAllowed("there is no address for the letter that a refusal needs (GDPR Art. 12(4))")
     return found
+
+
+def _lifted(desk: Desk) -> datetime:
+    """When a restriction that was weighed is lifted, the person being told now (Art. 18(3))."""
+    now = desk.now()
+    return now + timedelta(days=rule(LIFT_NOTICE, now.date()).days)
 
 
 def _received(desk: Desk, request: SubjectRequest) -> date:
@@ -114,6 +129,15 @@ def _hold(desk: Desk, conn: sa.Connection, agent: str, reference: str, details: 
 def _letter(desk: Desk, request: SubjectRequest, found: grounds.Ground, reason: str) -> Mail:
     language = request.row.language
     reasons = f"{found.sentence(language)}\n{reason.strip()}" if reason.strip() else ""
+    if request.right is Right.OBJECTION:
+        return mails.objection_refused_mail(
+            request.address,
+            language,
+            reference=request.reference,
+            reason=reasons,
+            lifted=_lifted(desk),
+            company=desk.company,
+        )
     return mails.refused_mail(
         request.address,
         language,

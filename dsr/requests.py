@@ -25,19 +25,20 @@ MOVES: Mapping[RequestStatus, frozenset[RequestStatus]] = {
     S.IDENTITY_PENDING: frozenset(
         {S.COOLING_OFF, S.IN_PROGRESS, S.WAITING_FOR_AGENT, S.WITHDRAWN, S.EXPIRED, S.FROZEN}
     ),
-    S.RECEIVED: frozenset({S.IN_PROGRESS, S.WAITING_FOR_AGENT, S.WITHDRAWN, S.REFUSED}),
     S.COOLING_OFF: frozenset({S.IN_PROGRESS, S.WITHDRAWN, S.FROZEN, S.REFUSED, S.WAITING_FOR_AGENT}),
     S.WAITING_FOR_AGENT: frozenset({S.COOLING_OFF, S.IN_PROGRESS, S.COMPLETED, S.WITHDRAWN, S.REFUSED, S.FROZEN}),
-    S.IN_PROGRESS: frozenset({S.PARTIALLY_COMPLETED, S.COMPLETED, S.WAITING_FOR_AGENT, S.FROZEN}),
-    S.PARTIALLY_COMPLETED: frozenset({S.COMPLETED, S.IN_PROGRESS, S.FROZEN}),
+    S.IN_PROGRESS: frozenset({S.PARTIALLY_COMPLETED, S.COMPLETED, S.WAITING_FOR_AGENT, S.FROZEN, S.REFUSED}),
+    S.PARTIALLY_COMPLETED: frozenset({S.COMPLETED, S.IN_PROGRESS, S.FROZEN, S.REFUSED}),
     S.FROZEN: frozenset({S.WITHDRAWN, S.IDENTITY_PENDING, S.REFUSED}),  # it goes on by a fresh proof alone
-    S.COMPLETED: frozenset(),
+    S.COMPLETED: frozenset({S.REFUSED}),  # an objection alone, weighed after its restriction (Art. 21(1), 18(1)(d))
     S.REFUSED: frozenset(),
     S.WITHDRAWN: frozenset(),
     S.EXPIRED: frozenset(),
 }
-OPEN = frozenset(s for s, to in MOVES.items() if to and s is not S.PARTIALLY_COMPLETED)
-ENDED = frozenset(s for s, to in MOVES.items() if not to)
+ENDED = frozenset({S.COMPLETED, S.REFUSED, S.WITHDRAWN, S.EXPIRED})
+OPEN = frozenset(s for s in MOVES if s not in ENDED and s is not S.PARTIALLY_COMPLETED)
+# What has begun is refused no more, but for an objection: it restricts first, and is weighed meanwhile.
+BEGUN = frozenset({S.IN_PROGRESS, S.PARTIALLY_COMPLETED, S.COMPLETED})
 WITHDRAWABLE = frozenset(s for s, to in MOVES.items() if S.WITHDRAWN in to)
 
 
@@ -196,6 +197,8 @@ def move(
     request = get(desk, conn, reference, lock=True)
     if to not in MOVES[request.status]:
         raise TransitionNotAllowed(_refusal(request.status, to))
+    if to is S.REFUSED and request.status in BEGUN and request.right is not Right.OBJECTION:
+        raise TransitionNotAllowed(f"a request that is {request.status} cannot be refused as a whole any more")
     if (
         to in (S.COOLING_OFF, S.IN_PROGRESS)
         and not desk.proof.at_once(request.right)
@@ -212,7 +215,7 @@ def move(
 
 
 def _refusal(now: RequestStatus, to: RequestStatus) -> str:
-    if not MOVES[now]:
+    if now in ENDED:
         return f"the request has ended ({now}); open a new one"
     if to is S.WITHDRAWN:
         return "the request is being carried out and cannot be withdrawn any more"

@@ -14,7 +14,7 @@ from dsr.fulfilment import Step
 from dsr.letters import catalogue
 from dsr.model import RequestStatus, Right
 from dsr.policy import Policy
-from dsr.requests import MOVES
+from dsr.requests import ENDED
 from pages import progress
 from pages.page import Note, blueprint, code_note, current_desk, invalid, language, sent_note, show
 
@@ -72,7 +72,7 @@ def _show(desk: Desk, row: sa.Row[Any], steps: list[Step], note: Note | None) ->
         right=catalogue.word("right", right, lang),
         state=row.status,
         state_words=catalogue.word("status", row.status, lang),
-        over=not MOVES[RequestStatus(row.status)],
+        over=RequestStatus(row.status) in ENDED,
         dates=_dates(policy, row, lang),
         derivation=_derivation(policy, row, lang),
         services=lines,

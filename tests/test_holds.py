@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from dsr import holds, requests, sweep
+from dsr import commands, holds, requests, sweep
 from dsr.model import RequestStatus, Right
 from dsr.store.tables import holds as holds_table
+from dsr.store.tables import receipts as receipts_table
+from dsr.store.tables import requests as requests_table
 from tests.clocked import Office, office
 from tests.twins import MARIA
 
@@ -126,6 +128,24 @@ def test_a_request_with_a_hold_is_not_completed_even_if_no_task_is_left(desk: Of
     with desk.desk.db.read() as conn:
         assert requests.get(desk.desk, conn, reference).address == "", "the address has done its work"
     assert len(desk.mails(containing="Certificate")) == 2
+
+
+def test_the_chat_says_whether_a_person_or_only_a_hold_is_what_remains(
+    desk: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(commands, "reply_in_conversation", lambda *given, **_: said.append(given[4]))
+    reference = desk.proved(Right.ERASURE)
+    desk.slack("ana", f"hold {reference} intercom {CLAIMS} {last_day(desk)}")
+    desk.settle(reference)
+    assert said == ["partly"], "tasks are with a person"
+    with desk.desk.db.write() as conn:
+        by_hand = receipts_table.c.outcome == "manual"
+        conn.execute(receipts_table.update().where(by_hand).values(status="completed", verdict="accepted"))
+        conn.execute(requests_table.update().values(status="in_progress"))
+    desk.settle(reference)
+    assert desk.status(reference) is S.PARTIALLY_COMPLETED
+    assert said == ["partly", "partly_held"]
 
 
 def test_the_person_is_told_what_is_kept_why_until_when_and_whom_to_complain_to(desk: Office) -> None:

@@ -208,6 +208,25 @@ def refused_mail(to: str, language: str, *, reference: str, right: Right, reason
     return require(mail, "Art. 12(4) GDPR", _ways_out(reason, company, language))
 
 
+def objection_refused_mail(
+    to: str, language: str, *, reference: str, reason: str, lifted: datetime, company: Company
+) -> Mail:
+    """An objection was weighed and does not prevail (Art. 21(1)), with the notice before the lift (Art. 18(3)).
+
+    Args:
+        reason: the ground, and what the agent who decided wrote for the person.
+        lifted: when the restriction is lifted.
+
+    Raises:
+        LetterIncomplete: a mandatory part is missing; such a letter cannot be sent.
+    """
+    day = date(lifted, language, company.timezone)
+    params = {"reference": reference, "reason": reason.strip(), "lifted": day}
+    mail = _mail(to, language, "objection_refused", "notice", company, **params)
+    parts = {**_ways_out(reason, company, language), "the day of the lift (Art. 18(3))": day}
+    return require(mail, "Art. 12(4) GDPR", parts)
+
+
 def partly_refused_mail(
     to: str,
     language: str,

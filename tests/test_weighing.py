@@ -1,4 +1,4 @@
-"""An objection is weighed (Art. 21(1)): two agents, a letter, the restriction lifted with notice, advertising stopped."""
+"""An objection is weighed (Art. 21(1)): two agents, a letter, a lift with notice, and advertising stays stopped."""
 
 from __future__ import annotations
 

@@ -122,6 +122,15 @@ def test_large_blobs_are_read_in_pieces(
     assert len([c for c in world.calls("microsoft") if c == f"GET /blob/customers/{LIST}"]) > 5
 
 
+def test_a_name_that_xml_cannot_hold_is_read_and_erased(processor: MicrosoftProcessor, twin: MicrosoftTwin) -> None:
+    odd = "acc-maria/50% \uffff.csv"
+    twin.account.add("customers", odd, "hers")
+    files = processor.export(instruction(Operation.EXPORT))
+    assert {f.name: b"".join(f.content) for f in files if f.content is not None}[f"blobs/customers/{odd}"] == b"hers"
+    processor.erase(instruction(Operation.ERASE))
+    assert all(b["deleted_at"] for b in blobs_of(twin, odd))
+
+
 def test_an_archived_blob_makes_the_export_a_task(processor: MicrosoftProcessor, twin: MicrosoftTwin) -> None:
     (blob,) = (b for b in blobs_of(twin, LIST) if b["current"])
     twin.account.put(blob, archived=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from xml.etree import ElementTree
 
 from dsr.errors import VendorAnswerUnexpected, VendorRefused
@@ -132,7 +132,7 @@ class Blobs:
             where = f"\"{self._tag}\"='{account}'"
             for root in self._pages("", {"comp": "blobs", "where": where}):
                 for found in root.iter("Blob"):
-                    yield _child(found, "ContainerName"), _child(found, "Name")
+                    yield _child(found, "ContainerName"), _name(found)
 
     def _list(self, container: str, prefix: str) -> Iterator[Blob]:
         query = {"restype": "container", "comp": "list", "prefix": prefix, "include": INCLUDE}
@@ -174,7 +174,7 @@ def _blob(container: str, found: ElementTree.Element) -> Blob:
     version = _child(found, "VersionId")
     return Blob(
         container=container,
-        name=_child(found, "Name"),
+        name=_name(found),
         version=version,
         snapshot=_child(found, "Snapshot"),
         current=not version or _child(found, "IsCurrentVersion") == "true",
@@ -186,6 +186,12 @@ def _blob(container: str, found: ElementTree.Element) -> Blob:
         tags={_child(tag, "Key"): _child(tag, "Value") for tag in found.iterfind("Tags/TagSet/Tag")},
         properties=properties,
     )
+
+
+def _name(found: ElementTree.Element) -> str:
+    """A blob's name; one with characters that XML cannot hold comes percent-encoded, and says so."""
+    name = _child(found, "Name")
+    return unquote(name) if found.find("Name[@Encoded='true']") is not None else name
 
 
 def _child(element: ElementTree.Element, name: str) -> str:

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 from xml.sax.saxutils import escape
 
 from flask import Blueprint, Response, request
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 RETENTION_DAYS = 7
+MODIFIED = "Tue, 01 Sep 2026 10:00:00 GMT"
 CODES = {
     400: "InvalidHeaderValue",
     401: "InvalidAuthenticationInfo",
@@ -98,7 +100,7 @@ class Account:
         found = [b for b in self.blobs.values() if b["tags"].get(asked[1]) == asked[2] and b["current"]]
         found = [b for b in found if not b["deleted_at"] and not b["snapshot"]]
         rows = [
-            f"<Blob><Name>{escape(b['name'])}</Name><ContainerName>{b['container']}</ContainerName></Blob>"
+            f"<Blob>{_named('Name', b['name'])}<ContainerName>{b['container']}</ContainerName>{_tags(b)}</Blob>"
             for b in found
         ]
         return self._page(rows)
@@ -113,7 +115,7 @@ class Account:
 
     def _entry(self, blob: Mapping[str, Any]) -> str:
         left = RETENTION_DAYS - int((time.time() - blob["deleted_at"]) / max(self.twin.world.day, 1e-9))
-        parts = [f"<Name>{escape(blob['name'])}</Name>"]
+        parts = [_named("Name", blob["name"])]
         if blob["snapshot"]:
             parts.append(f"<Snapshot>{blob['snapshot']}</Snapshot>")
         elif blob["versionId"]:
@@ -124,19 +126,20 @@ class Account:
         size = len(blob["content"].encode())
         retention = f"<RemainingRetentionDays>{left}</RemainingRetentionDays>" if blob["deleted_at"] else ""
         parts.append(
-            f"<Properties><Content-Length>{size}</Content-Length><Content-Type>text/csv</Content-Type>"
-            f"<Etag>{escape(blob['etag'])}</Etag>{retention}</Properties>"
+            f"<Properties><Creation-Time>{MODIFIED}</Creation-Time><Last-Modified>{MODIFIED}</Last-Modified>"
+            f"<Etag>{escape(blob['etag'])}</Etag><Content-Length>{size}</Content-Length>"
+            f"<Content-Type>text/csv</Content-Type><BlobType>BlockBlob</BlobType>{retention}</Properties>"
         )
         parts.append(f"<Metadata>{''.join(f'<{k}>{escape(v)}</{k}>' for k, v in blob['metadata'].items())}</Metadata>")
-        tags = "".join(f"<Tag><Key>{escape(k)}</Key><Value>{escape(v)}</Value></Tag>" for k, v in blob["tags"].items())
-        parts.append(f"<Tags><TagSet>{tags}</TagSet></Tags>")
-        return f"<Blob>{''.join(parts)}</Blob>"
+        return f"<Blob>{''.join(parts)}{_tags(blob)}</Blob>"
 
     def _page(self, rows: list[str]) -> Response:
         start = int(request.args.get("marker") or 0)
         end = start + self.twin.page_size
         following = str(end) if end < len(rows) else ""
-        return _xml(f"<Blobs>{''.join(rows[start:end])}</Blobs><NextMarker>{following}</NextMarker>")
+        # The vendor's clients take the prefix of the next page from here.
+        prefix = _named("Prefix", request.args["prefix"]) if "prefix" in request.args else ""
+        return _xml(f"{prefix}<Blobs>{''.join(rows[start:end])}</Blobs><NextMarker>{following}</NextMarker>")
 
     def _find(self, container: str, name: str) -> Object | None:
         version, snapshot = request.args.get("versionid", ""), request.args.get("snapshot", "")
@@ -153,9 +156,14 @@ class Account:
             return failed(404, "BlobNotFound")
         if blob.get("archived"):
             return failed(409, "BlobArchived")
-        first, last = (int(n) for n in request.headers["x-ms-range"].removeprefix("bytes=").split("-"))
-        content = blob["content"].encode()[first : last + 1]
-        return Response(content, 206, headers={"ETag": blob["etag"]}, content_type="text/csv")
+        headers = {"ETag": blob["etag"], "Last-Modified": MODIFIED, "x-ms-blob-type": "BlockBlob"}
+        whole, asked = blob["content"].encode(), request.headers.get("x-ms-range", "")
+        if request.method == "HEAD" or not asked:
+            return Response(whole, 200, headers=headers, content_type="text/csv")
+        first, last = (int(n) for n in asked.removeprefix("bytes=").split("-"))
+        content = whole[first : last + 1]
+        headers["Content-Range"] = f"bytes {first}-{first + len(content) - 1}/{len(whole)}"
+        return Response(content, 206, headers=headers, content_type="text/csv")
 
     def _delete(self, container: str, name: str) -> Response:
         blob = self._find(container, name)
@@ -183,6 +191,18 @@ class Account:
         else:
             self.put(blob, deleted_at=time.time(), current=blob["current"] and not blob["versionId"])
         return Response("", 202)
+
+
+def _named(element: str, name: str) -> str:
+    """A blob's name, or the beginning of some. One with characters that XML cannot hold is given percent-encoded, and says so."""
+    if re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", name):
+        return f'<{element} Encoded="true">{quote(name)}</{element}>'
+    return f"<{element}>{escape(name)}</{element}>"
+
+
+def _tags(blob: Mapping[str, Any]) -> str:
+    tags = "".join(f"<Tag><Key>{escape(k)}</Key><Value>{escape(v)}</Value></Tag>" for k, v in blob["tags"].items())
+    return f"<Tags><TagSet>{tags}</TagSet></Tags>"
 
 
 def failed(status: int, code: str = "") -> Response:

@@ -120,9 +120,17 @@ def register(twin: AtlassianTwin, api: Blueprint) -> None:
         twin.records["users"][id] = {**user, "portalAccess": False}
         return "", 204
 
-    @api.post(f"{API}/search/jql")
+    def hit(issue: Object, asked: Any) -> Object:
+        """What the search shows: ids alone, unless fields are asked for."""
+        if not asked:
+            return {"id": issue["id"]}
+        names = asked.split(",") if isinstance(asked, str) else asked
+        fields = {k: v for k, v in issue["fields"].items() if k in names or "*all" in names}
+        return {"id": issue["id"], "key": issue["key"], "fields": shown(fields)}
+
+    @api.route(f"{API}/search/jql", methods=["GET", "POST"])
     def search() -> Response:
-        asked: Object = request.get_json(force=True)
+        asked: Object = request.get_json(force=True) if request.method == "POST" else request.args.to_dict()
         try:
             tests = list(_clauses(twin, str(asked.get("jql") or "")))
         except ValueError as error:
@@ -132,7 +140,7 @@ def register(twin: AtlassianTwin, api: Blueprint) -> None:
         at = int(asked.get("nextPageToken") or 0)
         more = at + twin.page_size < len(found)
         page: Object = {
-            "issues": [{"id": i["id"]} for i in found[at : at + twin.page_size]],
+            "issues": [hit(i, asked.get("fields")) for i in found[at : at + twin.page_size]],
             "isLast": not more,
         }
         return jsonify({**page, "nextPageToken": str(at + twin.page_size)} if more else page)

@@ -7,7 +7,6 @@ good only in a Business account.
 from __future__ import annotations
 
 import hmac
-import json
 import re
 import secrets
 import time
@@ -17,7 +16,7 @@ from typing import Any, ClassVar
 from flask import Blueprint, Response, jsonify, request
 
 from integrations.dropbox import twin_seed
-from integrations.dropbox.twin_routes import HOME, ROOT, register
+from integrations.dropbox.twin_routes import HOME, ROOT, named_root, register
 from integrations.twin import Person, Twin
 
 Object = dict[str, Any]
@@ -123,11 +122,12 @@ class DropboxTwin(Twin):
 
     def _token(self) -> Response | tuple[Response, int]:
         env, asked = self.world.env, request.authorization
-        known = (
-            asked is not None
-            and hmac.compare_digest(str(asked.username).encode(), env.get("DROPBOX_APP_KEY", "").encode())
-            and hmac.compare_digest(str(asked.password).encode(), env.get("DROPBOX_APP_SECRET", "").encode())
+        # RFC 6749 2.3.1: by Basic authentication, or in the form, as Dropbox's own client does
+        key, secret = (
+            (asked.username, asked.password) if asked else map(request.form.get, ("client_id", "client_secret"))
         )
+        known = hmac.compare_digest(str(key).encode(), env.get("DROPBOX_APP_KEY", "").encode())
+        known &= hmac.compare_digest(str(secret).encode(), env.get("DROPBOX_APP_SECRET", "").encode())
         wanted = env.get("DROPBOX_REFRESH_TOKEN", "")
         given = request.form.get("refresh_token", "")
         if not known or not hmac.compare_digest(given.encode(), wanted.encode()):
@@ -143,7 +143,6 @@ class DropboxTwin(Twin):
         known = self.records["tokens"].get(token)
         if not known or not known["good"]:
             return self.refuse("expired_access_token" if known else "invalid_access_token", status=401)
-        root = request.headers.get("Dropbox-API-Path-Root")
-        if root and json.loads(root).get("namespace_id") not in (ROOT, HOME):
+        if "Dropbox-API-Path-Root" in request.headers and named_root() not in (ROOT, HOME):
             return self.refuse("no_permission", status=422)
         return None

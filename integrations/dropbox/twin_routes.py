@@ -15,6 +15,29 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 ROOT, HOME = "3235641", "3235642"  # namespaces of the team space and of the member's own folder
 ACCOUNT = "dbid:AAH4f99T0taONIb-OurWxbNQ6ywGRopQngc"
+NAME: Object = {
+    "given_name": "Privacy",
+    "surname": "Desk",
+    "familiar_name": "Privacy",
+    "display_name": "Privacy Desk",
+    "abbreviated_name": "PD",
+}
+TEAM: Object = {
+    "id": "dbtid:AAFdgehTzw7WlXhZJsbGCLePe8RvQGYDr-I",
+    "name": "IntelliMails",
+    "sharing_policies": {
+        "shared_folder_member_policy": {".tag": "team"},
+        "shared_folder_join_policy": {".tag": "from_anyone"},
+        "shared_link_create_policy": {".tag": "team_only"},
+        "group_creation_policy": {".tag": "admins_only"},
+        "shared_folder_link_restriction_policy": {".tag": "anyone"},
+        "shared_link_default_permissions_policy": {".tag": "default"},
+        "enforce_link_password_policy": {".tag": "optional"},
+        "default_link_expiration_days_policy": {".tag": "none"},
+    },
+    "office_addin_policy": {".tag": "disabled"},
+    "top_level_content_policy": {".tag": "admin_only"},
+}
 
 
 def register(twin: DropboxTwin, api: Blueprint) -> None:
@@ -23,8 +46,7 @@ def register(twin: DropboxTwin, api: Blueprint) -> None:
     def seen(entry: Object | None) -> Object | None:
         """The team space is seen only by those who name its root."""
         if twin.kind == "business":
-            root = json.loads(request.headers.get("Dropbox-API-Path-Root", "{}"))
-            return entry if root.get("namespace_id") == ROOT else None
+            return entry if named_root() == ROOT else None
         return entry
 
     def page(found: list[Object], key: str, at: int, cursor: Object) -> Response:
@@ -36,13 +58,13 @@ def register(twin: DropboxTwin, api: Blueprint) -> None:
     def account() -> Response:
         business = twin.kind == "business"
         root: Object = {".tag": "user", "root_namespace_id": HOME, "home_namespace_id": HOME}
-        team = {"team": {"id": "dbtid:AAFdgehTzw7WlXhZJsbGCLePe8RvQGYDr-I", "name": "IntelliMails"}} if business else {}
+        team = {"team": TEAM} if business else {}
         if business:
             root |= {".tag": "team", "root_namespace_id": ROOT, "home_path": "/Desk"}
         return jsonify(
             {
                 "account_id": ACCOUNT,
-                "name": {"display_name": "Privacy Desk"},
+                "name": NAME,
                 "email": "desk@intellimails.com",
                 "email_verified": True,
                 "disabled": False,
@@ -166,6 +188,13 @@ def register(twin: DropboxTwin, api: Blueprint) -> None:
         result = {"export_metadata": {"name": entry["name"], "size": 8}, "file_metadata": shown(entry)}
         headers = {"Dropbox-API-Result": json.dumps(result)}
         return Response(b"exported", headers=headers, content_type="application/octet-stream")
+
+
+def named_root() -> str | None:
+    """The namespace that the call is about: `{".tag": "root", "root": id}` or `{".tag": "namespace_id", …}`."""
+    given = json.loads(request.headers.get("Dropbox-API-Path-Root", "{}"))
+    named = given.get(given.get(".tag"))
+    return str(named) if named else None
 
 
 def shown(entry: Object) -> Object:

@@ -194,7 +194,7 @@ class Account:
 
 
 def _named(element: str, name: str) -> str:
-    """A blob's name, or the beginning of some. One with characters that XML cannot hold is given percent-encoded, and says so."""
+    """A blob's name, or its beginning. With characters that XML cannot hold it comes percent-encoded, and says so."""
     if re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", name):
         return f'<{element} Encoded="true">{quote(name)}</{element}>'
     return f"<{element}>{escape(name)}</{element}>"

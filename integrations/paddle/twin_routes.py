@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -183,9 +184,10 @@ class _Routes:
         size = min(int(request.args.get("per_page", "50")), self._twin.page_size)
         shown = rest[:size]
         last = shown[-1]["id"] if shown else after
+        query = urlencode({**request.args.to_dict(), "after": last})  # what was asked for stays asked for
         pagination = {
             "per_page": size,
-            "next": f"{self._twin.world.base_url}/paddle/{path}?after={last}",
+            "next": f"{self._twin.world.base_url}/paddle/{path}?{query}",
             "has_more": len(rest) > size,
             "estimated_total": len(found),
         }

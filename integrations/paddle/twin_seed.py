@@ -17,13 +17,23 @@ Object = dict[str, Any]
 DAY = 86400
 RICHLY = "maria.pop@example.com"  # two spellings, pages of everything, and a subscription that has ended
 COUNTRY = {"ro": "RO", "de": "DE", "fr": "FR", "es": "ES"}
-PRICE = {
+PRICE: Object = {
     "id": "pri_01gsz8x8sawmvhz1pv30nge1ke",
     "product_id": "pro_01gsz4t5hdjse780zja8vvr7jg",
     "description": "Monthly",
     "name": "Monthly",
+    "type": "standard",
+    "billing_cycle": {"frequency": 1, "interval": "month"},
+    "trial_period": None,
+    "tax_mode": "internal",
     "unit_price": {"amount": "2900", "currency_code": "EUR"},
+    "unit_price_overrides": [],
+    "quantity": {"minimum": 1, "maximum": 100},
     "status": "active",
+    "custom_data": None,
+    "import_meta": None,
+    "created_at": "2026-01-05T08:00:00.000Z",
+    "updated_at": "2026-01-05T08:00:00.000Z",
 }
 
 
@@ -185,13 +195,23 @@ def purchase(
             "items": [{"price_id": PRICE["id"], "price": PRICE, "quantity": 1, "proration": None}],
             "details": {
                 "tax_rates_used": [],
-                "totals": {**totals, "credit": "0", "balance": "0", "currency_code": "EUR"},
+                "totals": {
+                    **totals,
+                    "grand_total_tax": "463",
+                    "credit": "0",
+                    "credit_to_balance": "0",
+                    "balance": "0",
+                    "fee": "195",
+                    "earnings": "2242",
+                    "currency_code": "EUR",
+                },
                 "line_items": [],
             },
             "payments": [
                 {
                     "payment_attempt_id": "e2b9d2f0-0000-4000-8000-000000000001",
                     "payment_method_id": None,
+                    "stored_payment_method_id": "7d50b6d0-0000-4000-8000-000000000002",
                     "amount": "2900",
                     "status": "captured",
                     "error_code": None,

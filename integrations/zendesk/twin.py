@@ -80,7 +80,9 @@ class ZendeskTwin(Twin):
             ("suspended_tickets/<id>", "DELETE", self._delete_suspended),
             ("comment_redactions/<id>", "PUT", self._redact),
         ):  # fmt: skip
-            api.add_url_rule(f"/api/v2/{rule}", f"{methods} {rule}", self._view(view), methods=[methods])
+            act = self._view(view)
+            for path in (rule, f"{rule}.json"):  # Zendesk answers both; client packages write the second
+                api.add_url_rule(f"/api/v2/{path}", f"{methods} {rule}", act, methods=[methods])
 
     def error(self, status: int) -> tuple[Any, int]:
         if status == 404:

@@ -25,6 +25,7 @@ from dsr import (
     receipts,
     representation,
     requests,
+    standing,
 )
 from dsr.desk import Desk
 from dsr.fulfilment import Farewell, Step
@@ -148,7 +149,8 @@ def finish(desk: Desk, reference: str, labels: Mapping[str, str]) -> bool:
             _hand_out_package(desk, conn, request, to, package[1])
         elif request.right not in (Right.UNSUBSCRIBE, Right.AGE_REPORT):  # of the latter nobody is told anything
             _issue_certificate(desk, conn, request, labels)
-        if to is S.COMPLETED and request.right not in (Right.EXPORT, Right.ACCESS):
+        stands = standing.begins(desk, conn, request)
+        if to is S.COMPLETED and not stands and request.right not in (Right.EXPORT, Right.ACCESS):
             # The address has done its work; the keyed hash and the reference stay. (Of an export it goes with the
             # package, whose page may still have to mail a code.)
             requests.update(conn, reference, address_enc=None, identities_enc=None)

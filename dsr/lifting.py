@@ -9,7 +9,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from dsr import audit, receipts
+from dsr import audit, receipts, standing
 from dsr.desk import Desk
 from dsr.model import Operation, RequestStatus
 from dsr.store.tables import receipts as receipts_table
@@ -54,6 +54,7 @@ def lift(
         the processors that are told.
     """
     told = pushed(conn, reference)
+    standing.end(desk, conn, requests_table.c.reference == reference)
     now = desk.now()
     due, key = requests_table.c.due_at, requests_table.c.reference == reference
     due_at = conn.execute(sa.select(due).where(key)).scalar_one()

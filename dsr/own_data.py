@@ -67,6 +67,8 @@ def find(desk: Desk, conn: sa.Connection, address_hash: str) -> Held:
     over = [row for row in all_ if not needed(desk, conn, row)]
     open_ = {row.reference for row in all_} - {row.reference for row in over}
     personal = (q.address_enc, q.identities_enc, q.details_enc)
+    # Of what still restricts, the columns stay: without them nobody could see to it that it does (dsr.standing).
+    over = [row for row in over if row.look_at is None]
     columns = [row.reference for row in over if row.address_masked or any(getattr(row, p.key) for p in personal)]
     spoken = _conversations(conn, address_hash, open_)
     lines = conn.execute(sa.select(sa.func.count()).where(m.conversation_id.in_(spoken))).scalar_one()

@@ -17,7 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dsr import audit, export, own_data
+from dsr import audit, export, own_data, standing
 from dsr.desk import Desk
 from dsr.model import RequestStatus, Right
 from dsr.requests import ENDED
@@ -85,6 +85,8 @@ def settle(desk: Desk, reference: str) -> None:
             p = packages.c
             expires = conn.execute(sa.select(p.expires_at).where(p.reference == reference)).scalar()
             wake = expires if expires and expires > now else now + AGAIN
+        elif row.look_at is not None:  # it still restricts: the person must be found again (dsr.standing)
+            wake = max(row.look_at, now + AGAIN)
         elif (until := proof_ends(desk, ended)) > now:
             _drop_address(desk, conn, row)
             wake = until
@@ -99,6 +101,8 @@ def settle(desk: Desk, reference: str) -> None:
 def _drop_address(desk: Desk, conn: sa.Connection, row: sa.Row[Any]) -> None:
     own_data.clear_requests(conn, [row.reference], all_columns=False)
     if row.right == Right.ERASURE and row.status == RequestStatus.COMPLETED and row.address_hash:
+        before = q.received_at <= (row.finished_at or desk.now())  # a new account is another matter
+        standing.end(desk, conn, sa.and_(q.address_hash == row.address_hash, before))
         own_data.erase(desk, conn, row.address_hash)
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from dsr import holds, lifting, outgoing, reminders
+from dsr import holds, lifting, outgoing, reminders, standing
 from dsr.desk import Desk
 from dsr.store.tables import messages, requests
 
@@ -49,6 +49,8 @@ def once(desk: Desk) -> None:
         )
         over = holds.over(desk, conn)
     with desk.db.write() as conn:
+        for reference in standing.claim(desk, conn):
+            desk.tasks.look_again(conn, reference)
         for reference in over:
             desk.tasks.advance(conn, reference)
         for lane in lanes:

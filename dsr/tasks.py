@@ -55,6 +55,10 @@ class Tasks:
         """
         self._enqueue(conn, REQUESTS, "advance", f"advance:{reference}:{secrets.token_hex(8)}", delay, reference)
 
+    def look_again(self, conn: sa.Connection, reference: str) -> None:
+        """Ask whether what a request restricted still stands."""
+        self._enqueue(conn, REQUESTS, "look_again", f"look:{reference}:{secrets.token_hex(8)}", 0, reference)
+
     def _enqueue(self, conn: sa.Connection, queue: str, name: str, id: str, delay: float, argument: object) -> None:
         options: EnqueueOptions = {"queue_name": queue, "workflow_name": name, "workflow_id": id}
         if delay > 0:

@@ -52,6 +52,14 @@ class Processor(ABC):
         """Change the fields in `instruction.changes`."""
         return self.by_hand(instruction)
 
+    def stands(self, instruction: Instruction) -> bool | None:
+        """Does what an earlier RESTRICT or SUPPRESS set still hold for everything of the person? Asks, changes nothing.
+
+        Returns:
+            True also where nothing is held; None if that cannot be asked here, or more than one person may be meant.
+        """
+        return None
+
     def status(self, receipt: Receipt) -> Receipt:
         """Ask after a job that the vendor finishes later (`receipt.handle`)."""
         return receipt

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -204,6 +205,26 @@ class ProcessorContract:
         second = self.run(processor, served, operation)
         assert second.status is not ReceiptStatus.CANCELLED
         assert self.shows(served, operation)
+
+    @pytest.mark.parametrize("held_back", [Operation.RESTRICT, Operation.SUPPRESS], ids=str)
+    def test_whether_a_restriction_stands_is_what_the_processor_shows(
+        self, served: Served, held_back: Operation
+    ) -> None:
+        processor = self.make(served)
+        instruction = self.instruction(served, held_back)
+        if processor.stands(instruction) is None:
+            return  # it cannot be asked
+        assert processor.stands(instruction) is False
+        self.run(processor, served, held_back)
+        known = replace(instruction, subject=instruction.subject.plus(processor.find(instruction.subject).identities))
+        before = len(self.twin(served)._calls)
+        assert processor.stands(known) is True
+        assert {c["method"] for c in list(self.twin(served)._calls)[before:]} <= {"GET", "HEAD", "POST"}
+        self.twin(served).reset()
+        assert processor.stands(instruction) is False, "it was taken away there"
+        self.twin(served).faults[:] = ["500"] * 60
+        with pytest.raises(VendorError):
+            processor.stands(instruction)
 
     def test_find_counts_before_and_holds_nothing_after_erasure(self, served: Served) -> None:
         if not self.can_look_up or self.vendor.supports.get(Operation.ERASE) not in (Support.NATIVE, Support.COMPOSED):

@@ -18,7 +18,7 @@ from dsr.settings import Settings
 from dsr.store.tables import workers
 from dsr.tasks import APPLICATION, MESSAGES, REQUESTS
 from intents import detect
-from workflows import message, request, returned, sending
+from workflows import message, request, returned, sending, standing
 from workflows.context import Worker
 
 log = structlog.get_logger()
@@ -54,6 +54,11 @@ def deliver(lane: str) -> None:
 @DBOS.workflow(name="advance")
 def advance(reference: str) -> None:
     request.advance(_running(), reference)
+
+
+@DBOS.workflow(name="look_again")
+def look_again(reference: str) -> None:
+    standing.look(_running(), reference)
 
 
 def own_engine(settings: Settings) -> sa.Engine:

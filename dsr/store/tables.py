@@ -189,6 +189,8 @@ requests = Table(
     Column("derivation", Text, nullable=False),  # JSON of the deadline
     Column("proof_asked_at", Instant),
     Column("verified_at", Instant),
+    # when to ask again whether what it restricted still stands; NULL: nothing of it stands (dsr.standing)
+    Column("look_at", Instant, index=True),
     Column("verified_by", String(80)),  # "code", "signed+code", or the agent
     Column("opened_by", String(80), nullable=False),
     Column("approved_by", String(80)),

@@ -80,6 +80,11 @@ class Api:
         if _id(now) != id or any(_plain(k, shown.get(k)) != _plain(k, v) for k, v in properties.items()):
             raise VendorAnswerUnexpected("hubspot", "did not take over a change to a contact")
 
+    def marked(self, id: str, flag: str) -> bool:
+        """Does a contact carry a flag of ours? One that is gone has nothing left to mark."""
+        contact = self._one_contact(f"crm/v3/objects/contacts/{path_id(id)}", {"properties": flag})
+        return contact is None or str(contact["properties"].get(flag) or "").lower() == "true"
+
     def erase_contact(self, id: str) -> None:
         """GDPR deletion, by id alone: for an unknown address HubSpot answers 204, too, and blocks the address.
 
@@ -179,10 +184,14 @@ class Api:
         """No marketing mail of any kind; works for addresses that no contact carries. Asked again afterwards."""
         path = f"communication-preferences/v4/statuses/{quote(address, safe='')}/unsubscribe-all"
         self._call("POST", path, params={"channel": "EMAIL"}, retry=True)
-        # Empty unless the address is opted out of everything.
-        shown = _results(_object(self._call("GET", path, params={"channel": "EMAIL"})))
-        if not any(one.get("status") == "UNSUBSCRIBED" for one in shown):
+        if not self.opted_out(address):
             raise VendorAnswerUnexpected("hubspot", "does not show an opt-out that it accepted")
+
+    def opted_out(self, address: str) -> bool:
+        """Is the address opted out of everything? The list is empty unless it is."""
+        path = f"communication-preferences/v4/statuses/{quote(address, safe='')}/unsubscribe-all"
+        shown = _results(_object(self._call("GET", path, params={"channel": "EMAIL"})))
+        return any(one.get("status") == "UNSUBSCRIBED" for one in shown)
 
     def subscriptions(self, address: str) -> list[Object]:
         path = f"communication-preferences/v4/statuses/{quote(address, safe='')}"

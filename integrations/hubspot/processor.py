@@ -142,6 +142,15 @@ class HubspotProcessor(Processor):
             self._mark(held, FLAG_OF_RIGHT[Right.AGE_REPORT], "false")
         return done({"contacts": len(held.contacts)}, identities=identities(held))
 
+    def stands(self, instruction: Instruction) -> bool | None:
+        held = holding(self._api, instruction.subject)
+        if held.doubtful:
+            return None
+        if instruction.operation is Operation.SUPPRESS:
+            given = {e.strip().lower() for e in instruction.subject.of("email")}
+            return all(self._api.opted_out(address) for address in sorted(given | held.addresses))
+        return all(self._api.marked(id, RESTRICTED) for id in held.contacts)
+
     def rectify(self, instruction: Instruction) -> Receipt:
         """Name (first word and the rest), e-mail, phone and the text of the company; anything else is for an agent."""
         held = holding(self._api, instruction.subject)

@@ -181,6 +181,19 @@ class IntercomProcessor(Processor):
                 self._is(tag, self._api.call("DELETE", f"contacts/{path_id(id)}/tags/{path_id(tag)}", "tag"))
         return done({"contacts": len(held.contacts)}, identities=identities(held))
 
+    def stands(self, instruction: Instruction) -> bool | None:
+        """The tag and the archive, which a person leaves by signing in again; or the mark "unsubscribed"."""
+        held = holding(self._api, instruction.subject)
+        if held.doubtful:
+            return None
+        if instruction.operation is Operation.SUPPRESS:
+            return all(c.get("unsubscribed_from_emails") is True for c in held.contacts.values())
+        if held.contacts.keys() - held.hidden:  # searches show no archived contact
+            return False
+        return all(
+            any(t.get("name") == RESTRICTED for t in self._api.listing(f"contacts/{id}/tags")) for id in held.contacts
+        )
+
     def rectify(self, instruction: Instruction) -> Receipt:
         """Name, e-mail and phone on every contact of the person; anything else is for an agent."""
         held = holding(self._api, instruction.subject)

@@ -102,6 +102,12 @@ class MailchimpProcessor(Processor):
         note = "The tag is gone; promotional mail stays stopped until the person signs up again."
         return _counted(members, note)
 
+    def stands(self, instruction: Instruction) -> bool | None:
+        members = [member for _, member in self._members(instruction.subject)]
+        if instruction.operation is Operation.RESTRICT and not all(rows.tagged(m, rows.RESTRICTED) for m in members):
+            return False
+        return not any(rows.stopped(member) for member in members)
+
     def rectify(self, instruction: Instruction) -> Receipt:
         new = instruction.changes.get("email", "").lower()
         # A second call finds the member under the new address.

@@ -71,6 +71,11 @@ def stopped(member: Mapping[str, Any]) -> dict[str, str]:
     return changes
 
 
+def tagged(member: Mapping[str, Any], tag: str) -> bool:
+    """Does the member carry the tag? A member shows its tags with it."""
+    return any(one.get("name") == tag for one in member.get("tags") or ())
+
+
 def corrected(member: Mapping[str, Any], wanted: Mapping[str, str]) -> dict[str, Any]:
     """What to change at a member. A merge field that the audience does not have is not added."""
     fields = dict(member.get("merge_fields") or {})

@@ -91,6 +91,16 @@ class MailgunProcessor(Processor):
         """Here "stop using" is "send nothing": the same as suppression. The data stay."""
         return self.suppress(instruction)
 
+    def stands(self, instruction: Instruction) -> bool | None:
+        subject = instruction.subject
+        for domain in self._settings.marketing:
+            for address in subject.of("email"):
+                if self._api.suppression(domain, "whitelists", address):  # it overrides the suppression
+                    return False
+                if not self._api.suppression(domain, "unsubscribes", address):
+                    return False
+        return not any(rows.stopped(member, instruction.right) for _, member in self._memberships(subject))
+
     def rectify(self, instruction: Instruction) -> Receipt:
         """Name and address of list members, and those of their `vars` that have the field already.
 

@@ -144,6 +144,11 @@ class MicrosoftProcessor(Processor):
             return no_match("The person has no address, and suppression is by address.")
         return done({"suppression_lists": max(self._lists.add(email) for email in emails)})
 
+    def stands(self, instruction: Instruction) -> bool | None:
+        if self._lists is None or instruction.operation is not Operation.SUPPRESS:
+            return None
+        return self._lists.complete(instruction.subject.of("email"))
+
     def check(self) -> None:
         for part in (self._blobs, self._lists, self._logs):
             if part:

@@ -46,6 +46,11 @@ class Suppressions:
                 if str(_properties(row).get("email")).strip().lower() in emails:
                     yield {"sender": sender, **_properties(row)}
 
+    def complete(self, emails: tuple[str, ...]) -> bool:
+        """Does every sender's list hold every address?"""
+        there = {(row["sender"], str(row.get("email")).strip().lower()) for row in self.rows(emails)}
+        return all((sender, email) in there for sender in self._senders for email in emails)
+
     def check(self) -> None:
         self._known()
 

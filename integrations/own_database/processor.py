@@ -207,6 +207,18 @@ class OwnDatabaseProcessor(Processor):
                 self._untag(conn, self._resolved(conn, instruction.subject))
         return self._set(instruction.subject, "restrict", False)
 
+    def stands(self, instruction: Instruction) -> bool | None:
+        which = {Operation.RESTRICT: "restrict", Operation.SUPPRESS: "suppress"}[instruction.operation]
+        with self._connect(reading=True) as conn:
+            subject = self._resolved(conn, instruction.subject)
+            for table in self._tables:
+                if name := getattr(table, which):
+                    flag = sa.func.coalesce(sa.column(name, sa.Boolean), sa.false())
+                    rows = self._select(table, subject, sa.func.count()).where(flag.is_(sa.false()))
+                    if conn.execute(rows).scalar_one():
+                        return False
+        return True
+
     def rectify(self, instruction: Instruction) -> Receipt:
         counts: dict[str, int] = {}
         with self._connect() as conn:

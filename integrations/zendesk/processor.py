@@ -118,6 +118,19 @@ class ZendeskProcessor(Processor):
 
         return self._change(instruction, change, dict.fromkeys(gone, False))
 
+    def stands(self, instruction: Instruction) -> bool | None:
+        restricts = instruction.operation is Operation.RESTRICT
+        wanted = {RESTRICTED} if restricts else set(TAGS.get(instruction.right, MARKETING))
+        held = self._held(instruction.subject)
+        if held.doubtful:
+            return None
+        users = all(
+            wanted <= set(_tags(u)) and (u.get("suspended") is True or not restricts) for u in held.users.values()
+        )
+        return users and all(
+            all((person.get("metadata") or {}).get(tag) is True for tag in wanted) for person in held.people.values()
+        )
+
     def rectify(self, instruction: Instruction) -> Receipt:
         """Name, phone and address. A company is a record of its own, shared with others: an agent decides."""
         held = self._held(instruction.subject)

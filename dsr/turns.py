@@ -64,14 +64,20 @@ def _state(desk: Desk, conn: sa.Connection, conversation_id: str) -> State:
 
 
 def _understand(message: InboundMessage, state: State, complete: Complete) -> Said | None:
-    """What the message says, or None if it is none of our business: then no vendor is asked for anything."""
+    """What the message says, or None if it is none of our business: then no vendor is asked for anything.
+
+    An event without words does not tell whose business it is; there the vendor is asked for them first.
+    """
+    wordless = not message.text.strip()
+    if wordless:
+        message = replace(complete(message), stored="")
     detection = detect(message.text, context=state.asked or None)
     text = by_mail.above(clean(message.text).new)
     idle = state.stage == "idle" and not state.references
     quiet = not (detection.intents or detection.unsure or detection.signals & {"rectification", "status", "reminder"})
     if idle and quiet and not only_a_code(text):
         return None
-    if not message.address or message.stored:
+    if (not message.address and not wordless) or message.stored:
         told = complete(message)
         if told.text != message.text:  # the vendor's own copy counts
             return _understand(replace(told, stored=""), state, complete) if told.text else None

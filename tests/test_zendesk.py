@@ -28,6 +28,7 @@ from integrations.zendesk.settings import MessagingSettings, ZendeskSettings
 from integrations.zendesk.twin import ZendeskTwin
 from integrations.zendesk.twin_seed import AGENT_ID, support_id
 from tests.contracts import ChannelContract, impatient
+from tests.house import House
 from tests.twins import MARIA, Inbox, Served, delivery, receiving, serving
 from tests.zendesk import ENV, MESSAGING_ENV, SUPPORT_ENV, loaded, recorded
 
@@ -292,6 +293,19 @@ def test_the_first_comment_is_fetched_when_the_event_has_no_text(world: Served, 
     assert channel.complete(empty).text == "delete my data"
     others = dataclasses.replace(empty, conversation=dataclasses.replace(ref, person=str(AGENT_ID)))
     assert channel.complete(others).text == ""
+
+
+def test_a_new_ticket_whose_event_has_no_words_is_not_lost(house: House) -> None:
+    """Only the ticket says what it is about, so it is asked for before anybody decides that it does not concern us."""
+    person, twin = house.person("zendesk"), house.twins["zendesk"]
+    assert isinstance(twin, ZendeskTwin)
+    said = twin.say({"text": "Please delete my account and all my data.", "email": person.email, "name": person.name})
+    id = str(said["conversation"])
+    opened = twin.records["tickets"][id]
+    author = twin.records["users"][str(opened["requester_id"])]
+    assert twin.send_event("created", opened | {"description": ""}, opened["comments"][0], author) == 200
+    assert "code" in house.hear("zendesk", id)
+    assert house.code(person.email)
 
 
 def test_replies_are_public_and_notes_are_not(world: Served, channel: ZendeskChannel) -> None:

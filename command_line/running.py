@@ -22,6 +22,7 @@ from dsr.messages import Delivery
 from dsr.store.migrate import upgrade
 from dsr.store.tables import quarantine
 from integrations.registry import unknown_processors, unnamed_vendors
+from integrations.webhooks import read_form
 
 db = AppGroup("db", help="The database.")
 
@@ -180,10 +181,11 @@ def replay(quarantined: int | None, json_: bool) -> None:
         row = conn.execute(sa.select(quarantine).where(quarantine.c.id == quarantined)).first()
         if row is None:
             raise click.ClickException(f"no quarantined delivery {quarantined}")
-        body = desk.vault.open(conn, row.key_id, row.body_enc).encode()
+        content_type, body = inbox.from_quarantine(desk, conn, row)
     channel = current_app.extensions["channels"][row.channel]
     try:
-        happened = channel.parse(Delivery("POST", "", {}, {}, body, {}, row.received_at))
+        headers, form = {"content-type": content_type}, read_form(body, content_type)
+        happened = channel.parse(Delivery("POST", "", headers, {}, body, form, row.received_at))
     except Exception as error:
         raise click.ClickException(f"still not understood ({type(error).__name__})") from None
     new = inbox.store(desk, row.channel, happened)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -168,8 +169,18 @@ def conversation_of(
     return id, key_id
 
 
-def put_in_quarantine(desk: Desk, channel: str, reason: str, body: bytes) -> None:
-    """Keep an authentic delivery that nobody understood, for the operator; the same body once."""
+def from_quarantine(desk: Desk, conn: sa.Connection, row: sa.Row[Any]) -> tuple[str, bytes]:
+    """Content type and body of a row of the quarantine."""
+    content_type, body = desk.vault.open(conn, row.key_id, row.body_enc)
+    return content_type, b64decode(body)
+
+
+def put_in_quarantine(desk: Desk, channel: str, reason: str, body: bytes, content_type: str = "") -> None:
+    """Keep an authentic delivery that nobody understood, for the operator; the same body once.
+
+    Args:
+        content_type: as it came, with its parameters: a form is read again by it.
+    """
     body_hash = desk.vault.hash("quarantine", hashlib.sha256(body).hexdigest())
     with desk.db.write() as conn:
         if conn.execute(sa.select(quarantine.c.id).where(quarantine.c.body_hash == body_hash)).first():
@@ -181,7 +192,7 @@ def put_in_quarantine(desk: Desk, channel: str, reason: str, body: bytes) -> Non
                 reason=reason,
                 body_hash=body_hash,
                 key_id=key_id,
-                body_enc=desk.vault.seal(conn, key_id, body.decode("utf-8", "replace")),
+                body_enc=desk.vault.seal(conn, key_id, [content_type, b64encode(body).decode()]),
                 received_at=desk.now(),
             )
         )

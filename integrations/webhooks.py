@@ -12,6 +12,7 @@ from flask import Blueprint, Response, current_app, request
 from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.formparser import FormDataParser
+from werkzeug.http import parse_options_header
 
 from dsr import agents, inbox
 from dsr.desk import Desk
@@ -90,21 +91,25 @@ def _command(desk: Desk, channel: Channel, delivery: Delivery, command: AgentCom
 
 def _delivery(desk: Desk) -> Delivery:
     body = request.get_data(cache=True, parse_form_data=False)
-    kind = request.mimetype
-    form: dict[str, str] = {}
-    if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
-        _, fields, _ = FormDataParser(max_form_parts=500).parse(
-            io.BytesIO(body), kind, len(body), request.mimetype_params
-        )
-        form = fields.to_dict()
     headers = {name.lower(): value for name, value in request.headers.items()}
+    form = read_form(body, request.headers.get("Content-Type", ""))
     return Delivery(request.method, request.path, headers, request.args.to_dict(), body, form, desk.now())
+
+
+def read_form(body: bytes, content_type: str) -> dict[str, str]:
+    """The fields of a form, without its files; none if the content type is not a form's."""
+    kind, parameters = parse_options_header(content_type)
+    if kind not in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        return {}
+    _, fields, _ = FormDataParser(max_form_parts=500).parse(io.BytesIO(body), kind, len(body), parameters)
+    return fields.to_dict()
 
 
 def _quarantine(desk: Desk, channel: Channel, delivery: Delivery, reason: str) -> Response:
     """A refusal would only make the sender try again, and in the end stop; the operator looks."""
     try:
-        inbox.put_in_quarantine(desk, channel.name, reason, delivery.body)
+        content_type = delivery.headers.get("content-type", "")
+        inbox.put_in_quarantine(desk, channel.name, reason, delivery.body, content_type)
     except SQLAlchemyError as error:
         return _unavailable(channel.name, error)
     log.warning("not understood", channel=channel.name, reason=reason)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import io
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from dsr.errors import ConfigurationError
 from dsr.settings import Settings
 from dsr.store.migrate import upgrade
 from dsr.store.tables import deliveries, messages, quarantine
+from integrations.mailgun.channel import MailgunChannel
 from integrations.webhooks import MAX_BYTES
 
 SECRET = "a client secret"
@@ -29,7 +32,10 @@ SECRET = "a client secret"
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     folder = tmp_path_factory.mktemp("webhooks")
-    env = environment(9, folder, folder / "demo.env") | {"INTERCOM_CLIENT_SECRET": SECRET}
+    env = environment(9, folder, folder / "demo.env") | {
+        "INTERCOM_CLIENT_SECRET": SECRET,
+        "MAILGUN_WEBHOOK_SIGNING_KEY": SECRET,
+    }
     made = create_app(env)
     upgrade(made.extensions["desk"].db.engine)
     yield made
@@ -102,6 +108,33 @@ def test_quarantine_is_listed_and_holds_a_body_once(app: Flask, client: FlaskCli
     listed = app.test_cli_runner().invoke(args=["replay", "--json"])
     assert listed.exit_code == 0
     assert "certainly" not in listed.output
+
+
+def test_a_mail_that_was_not_understood_is_read_again_from_its_form(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timestamp, token = str(int(time.time())), "a8ce0edb2dd8301dee6c2405235584e45aa91d1e9f979f3de0"
+    form = {
+        "recipient": "dpo@intellimails.com",
+        "sender": "ana@example.com",
+        "body-plain": "Șterge datele mele, te rog",
+        "message-headers": json.dumps([["From", "ana@example.com"], ["Message-Id", "<replay@example.com>"]]),
+        "timestamp": timestamp,
+        "token": token,
+        "signature": hmac.new(SECRET.encode(), (timestamp + token).encode(), hashlib.sha256).hexdigest(),
+        "attachment-1": (io.BytesIO(b"\xff\xd8\x00"), "photo.jpg"),
+    }
+    with monkeypatch.context() as before_it_was_mended:
+        before_it_was_mended.setattr(MailgunChannel, "parse", lambda *_: {}["a field that nobody thought of"])
+        assert client.post("/webhooks/mailgun", data=form, content_type="multipart/form-data").status_code == 200
+    with app.extensions["desk"].db.read() as conn:
+        (number,) = conn.execute(sa.select(quarantine.c.id).where(quarantine.c.channel == "mailgun")).scalars()
+    again = app.test_cli_runner().invoke(args=["replay", str(number)])
+    assert again.output == "1 new event(s)\n"
+    with app.extensions["desk"].db.read() as conn:
+        row = conn.execute(sa.select(messages).where(messages.c.event_id == token)).one()
+        assert app.extensions["desk"].vault.open(conn, row.key_id, row.body_enc)["text"] == form["body-plain"]
+    assert count(app, quarantine, quarantine.c.id == number) == 0
 
 
 def test_without_the_database_a_delivery_is_answered_with_503_and_never_acknowledged(

@@ -14,6 +14,7 @@ from dsr.errors import RequestError
 from dsr.letters import catalogue
 from dsr.messages import AgentCommand
 from dsr.model import ReceiptStatus, Right
+from dsr.store.database import attempt
 from dsr.store.tables import requests as requests_table
 
 HELP = f"""*Privacy Desk*
@@ -39,21 +40,21 @@ def is_read_only(text: str) -> bool:
 
 
 def answer(desk: Desk, conn: sa.Connection, agent: str, text: str) -> str:
-    """Carry out a command and return what the agent reads; mistakes become a helpful sentence."""
+    """Carry out a command and return what the agent reads; mistakes become a helpful sentence, and leave no trace."""
     verb, *arguments = _words(text)
     command = _COMMANDS.get(verb)
     if command is None:
         return f"I do not know `{verb}`.\n{HELP}"
     try:
-        return command(desk, conn, agent, arguments)
+        with attempt(conn):
+            return command(desk, conn, agent, arguments)
     except RequestError as error:
         return f"Not done: {error}"
 
 
 def carry_out(desk: Desk, conn: sa.Connection, key_id: str, command: AgentCommand) -> None:
     """A stored command that changes something: act, and answer at its response URL."""
-    with conn.begin_nested():
-        text = answer(desk, conn, command.agent, command.text)
+    text = answer(desk, conn, command.agent, command.text)
     outgoing.respond(desk, conn, key_id, command.response_url, text, f"respond:{command.event_id}")
 
 

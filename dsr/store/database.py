@@ -85,3 +85,16 @@ class Database:
 def before_commit(conn: sa.Connection, act: Callable[[sa.Connection], None]) -> None:
     """Do something as the last thing in the transaction of a `write` block; an error rolls everything back."""
     conn.get_execution_options()["before_commit"].append(act)
+
+
+@contextmanager
+def attempt(conn: sa.Connection) -> Iterator[None]:
+    """A part of a `write` block that an error undoes by itself, with what it had put off to the end."""
+    last = conn.get_execution_options().get("before_commit", [])  # nothing is put off where one only reads
+    before = len(last)
+    try:
+        with conn.begin_nested():
+            yield
+    except BaseException:
+        del last[before:]
+        raise

@@ -8,7 +8,18 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dsr import audit, four_eyes, identity, lifting, links, outgoing, representation, requests, suppression
+from dsr import (
+    audit,
+    four_eyes,
+    identity,
+    lifting,
+    links,
+    outgoing,
+    representation,
+    requests,
+    resubscription,
+    suppression,
+)
 from dsr.deadlines import Regime
 from dsr.desk import Desk
 from dsr.errors import NotVerified, RequestError, TransitionNotAllowed
@@ -72,6 +83,7 @@ def act_at_once(desk: Desk, conn: sa.Connection, reference: str) -> None:
     """Set the suppression now, in this transaction; the processors follow."""
     request = requests.get(desk, conn, reference)
     if request.address and request.right in _SUPPRESSION_KIND:
+        resubscription.give_way(desk, conn, reference)
         suppression.add(desk, conn, request.address, source=request.row.channel, kind=_SUPPRESSION_KIND[request.right])
     desk.tasks.advance(conn, reference)
 

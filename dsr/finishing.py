@@ -91,7 +91,10 @@ def proved_in_conversation(desk: Desk, request: SubjectRequest) -> bool:
 
 def keep_identities(desk: Desk, reference: str, found: Identities) -> None:
     with desk.db.write() as conn:
-        key_id = requests.get(desk, conn, reference).row.key_id
+        request = requests.get(desk, conn, reference, lock=True)
+        if not request.address:
+            return  # it ended meanwhile
+        key_id = request.row.key_id
         sealed = desk.vault.seal(conn, key_id, [(i.type, i.value) for i in found.all])
         requests.update(conn, reference, identities_enc=sealed)
 

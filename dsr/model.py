@@ -193,6 +193,11 @@ class Instruction:
     changes: Mapping[str, str] = field(default_factory=dict)
     keep: frozenset[str] = frozenset()
 
+    @property
+    def resubscribes(self) -> bool:
+        """Does it take back an unsubscribing? Every other LIFT undoes a restriction alone."""
+        return self.operation is Operation.LIFT and self.right is Right.UNSUBSCRIBE
+
 
 @dataclass(frozen=True)
 class Receipt:

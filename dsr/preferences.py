@@ -11,7 +11,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from dsr import addresses, audit, identity, outgoing, receipts, requests, suppression
+from dsr import addresses, audit, identity, outgoing, receipts, requests, resubscription, suppression
 from dsr.desk import Desk
 from dsr.fulfilment import Step
 from dsr.letters import mails
@@ -59,6 +59,7 @@ def _unsubscribe(desk: Desk, address: str, language: str, channel: str) -> str |
             opened_by="api" if channel == "api" else "customer",
             language=language,
         )
+        resubscription.give_way(desk, conn, reference)
         desk.tasks.advance(conn, reference)
         return reference
 
@@ -78,13 +79,6 @@ def mail_link(desk: Desk, conn: sa.Connection, address: str, language: str) -> N
     outgoing.mail(desk, conn, desk.vault.new_key(conn), mail, f"unsubscribe-link:{secrets.token_hex(16)}")
 
 
-def resubscribe(desk: Desk, conn: sa.Connection, address: str) -> None:
-    """The person wants promotional mail again, as far as it is ours to say: no objection or age report is lifted."""
-    if unsubscribed(desk, conn, address):
-        suppression.lift(desk, conn, address)
-        audit.record(desk, conn, who="customer", what="suppression.lifted", why="subscribed again on the page")
-
-
 def choose_topics(desk: Desk, conn: sa.Connection, address: str, wanted: set[str]) -> None:
     """Suppress the policy's topics that are not wanted, lift those that are."""
     for topic in desk.policy.topics:
@@ -95,14 +89,21 @@ def choose_topics(desk: Desk, conn: sa.Connection, address: str, wanted: set[str
     audit.record(desk, conn, who="customer", what="suppression.topics", why="chosen on the page")
 
 
-def carried_out(desk: Desk, conn: sa.Connection, address: str) -> tuple[datetime, list[Step]] | None:
-    """How far the person's latest unsubscribing is at each processor, and when it is due; None if there was none."""
+def carried_out(
+    desk: Desk, conn: sa.Connection, address: str, *, again: bool = False
+) -> tuple[datetime, list[Step]] | None:
+    """How far the person's latest word is at each processor, and when it is due; None if there was none.
+
+    Args:
+        again: the word that is asked for is a subscribing again, not an unsubscribing.
+    """
     c = requests_table.c
-    query = sa.select(c.reference, c.due_at).where(
+    query = sa.select(c.reference, c.due_at, c.channel).where(
         c.address_hash == desk.vault.hash("address", address), c.right == str(Right.UNSUBSCRIBE)
     )
     row = conn.execute(query.order_by(c.received_at.desc()).limit(1)).first()
-    return (row.due_at, receipts.steps(desk, conn, row.reference)) if row else None
+    fits = row is not None and (row.channel == resubscription.CHANNEL) is again
+    return (row.due_at, receipts.steps(desk, conn, row.reference)) if row and fits else None
 
 
 def language_of(desk: Desk, conn: sa.Connection, address: str) -> str:

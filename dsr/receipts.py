@@ -142,8 +142,8 @@ def failed(desk: Desk, reference: str, step: Step, attempts: int, error: VendorE
         values["next_at"] = now + back_off(attempts, desk.settings.retry_base, asked)
     else:
         values |= {"status": "in_progress", "outcome": "manual", "note": instructions, "next_at": None}
-    with desk.db.write() as conn:
-        conn.execute(receipts.update().where(*_one(reference, step)).values(**values))
+    with desk.db.write() as conn:  # one that was cancelled meanwhile is no task for a person
+        conn.execute(receipts.update().where(*_one(reference, step), r.status != "cancelled").values(**values))
         audit.record(
             desk,
             conn,

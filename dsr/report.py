@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from dsr import resubscription
 from dsr.desk import Desk
 from dsr.model import RequestStatus
 from dsr.requests import ENDED
@@ -88,7 +89,9 @@ def report(desk: Desk, first: date, last: date) -> Report:
     with desk.db.read() as conn:
         rows = conn.execute(
             sa.select(q.right, q.channel, q.status, q.regime, q.received_at, q.due_at, q.extended_at, q.finished_at)
-            .where(q.received_at >= start, q.received_at < end)
+            .where(
+                q.received_at >= start, q.received_at < end, q.channel != resubscription.CHANNEL
+            )  # asks for no right
             .order_by(q.received_at)
         ).all()
         due = conn.execute(sa.select(q.due_at).where(q.status.not_in([str(s) for s in ENDED]))).scalars().all()

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dsr import addresses, commands, preferences, receipts, suppression
+from dsr import addresses, commands, preferences, receipts, resubscription, suppression
 from dsr.desk import Desk
 from dsr.messages import SuppressionReported
 from dsr.model import Operation, RequestStatus, Right
@@ -50,9 +50,10 @@ def _told(desk: Desk, conn: sa.Connection, address: str, vendor: str, at: dateti
     """
     c, r = requests_table.c, receipts_table.c
     mine = (c.address_hash == desk.vault.hash("address", address), c.right == str(Right.UNSUBSCRIBE))
+    stops = c.channel != resubscription.CHANNEL
     if preferences.unsubscribed(desk, conn, address):
         fresh = sa.or_(c.status == str(RequestStatus.IN_PROGRESS), c.received_at > at - RECENT)
-        return _any(conn, sa.select(c.reference).where(*mine, fresh))
+        return _any(conn, sa.select(c.reference).where(*mine, stops, fresh))
     begun = sa.or_(r.leased_until > at, r.finished_at > at - ECHO)
     told = (r.reference == c.reference, r.processor == vendor, r.operation == str(Operation.SUPPRESS))
     return _any(conn, sa.select(c.reference).where(*mine, *told, begun))

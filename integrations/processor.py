@@ -23,6 +23,7 @@ class Processor(ABC):
     keeps: ClassVar[bool] = False  # can `erase` leave the kinds of record in `instruction.keep` alone?
     # How to do by hand what the API cannot: operation -> instructions that an agent can follow.
     instructions: ClassVar[Mapping[Operation, str]] = {}
+    resubscribe_hint: ClassVar[str] = ""  # what is particular here about subscribing somebody again by hand
 
     @abstractmethod
     def find(self, subject: Identities) -> Findings:
@@ -41,8 +42,13 @@ class Processor(ABC):
         return self.by_hand(instruction)
 
     def lift(self, instruction: Instruction) -> Receipt:
-        """Undo `restrict`."""
+        """Undo `restrict`, and nothing that `suppress` did."""
         return self.by_hand(instruction)
+
+    def resubscribe(self, instruction: Instruction) -> Receipt:
+        """Undo `suppress` for somebody who unsubscribed and subscribes again, and nothing else: marks of an
+        objection, an age report or a restriction stay. Where the vendor leaves that to the person: by hand."""
+        return manual(self.resubscribing())
 
     def suppress(self, instruction: Instruction) -> Receipt:
         """No promotional mail any more. For an age report also tag the account."""
@@ -85,8 +91,19 @@ class Processor(ABC):
             return Receipt(ReceiptStatus.CANCELLED, note=f"{instruction.operation} has no meaning at {self.label}")
         return manual(self.instructions[instruction.operation])
 
+    def resubscribing(self) -> str:
+        """How to do `resubscribe` by hand."""
+        general = (
+            f"{self.label}: the person unsubscribed and has subscribed again on our page. Where promotional mail was "
+            "stopped for the unsubscribe request (an opt-out, or the tag privacy_no_marketing), take that back. Leave "
+            "it if a mark of an objection, an age report or a restriction stands there too. "
+        )
+        return general + self.resubscribe_hint
+
     def perform(self, instruction: Instruction) -> Receipt:
         """Carry out an instruction other than an export."""
+        if instruction.resubscribes:
+            return self.resubscribe(instruction)
         act = {
             Operation.ERASE: self.erase,
             Operation.RESTRICT: self.restrict,

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import sqlalchemy as sa
 from flask import Response, request
 
-from dsr import addresses, preferences, suppression
+from dsr import addresses, preferences, resubscription, suppression
 from dsr.desk import Desk
 from dsr.letters import catalogue
 from dsr.policy import Topic
@@ -49,12 +50,8 @@ def page(token: str) -> Response:
     with desk.db.read() as conn:
         lang = language(otherwise=preferences.language_of(desk, conn, address))
         out = suppression.topics(desk, conn, address)
-        carried_out = preferences.carried_out(desk, conn, address)
+        lines = _services(desk, conn, address, lang, again=suppression.ALL not in out)
     title = "page.unsubscribe_done_title" if suppression.ALL in out else "page.unsubscribe_title"
-    lines: list[progress.Service] = []
-    if carried_out:
-        due, steps = carried_out
-        lines = progress.services(steps, progress.labels(desk.policy), due, lang, desk.policy.controller.timezone)
     return _page(desk, lang, title, out, lines=lines)
 
 
@@ -63,8 +60,11 @@ def _post(desk: Desk, address: str) -> Response:
     wanted = set(form.getlist("topic"))
     if "List-Unsubscribe" not in form and form.get("do") == "resubscribe":
         with desk.db.write() as conn:
-            preferences.resubscribe(desk, conn, address)
-        return _show(desk, address, lang, "page.unsubscribe_resubscribed_title")
+            again = resubscription.subscribe_again(desk, conn, address, lang)
+        if again:
+            return _show(desk, address, lang, "page.unsubscribe_resubscribed_title")
+        stays = Note(catalogue.say("page.unsubscribe_not_again", lang, contact=desk.company.contact), True)
+        return _show(desk, address, lang, "page.unsubscribe_title", stays)
     if "List-Unsubscribe" not in form and form.get("do") == "topics" and wanted:
         with desk.db.write() as conn:
             preferences.choose_topics(desk, conn, address, wanted)
@@ -78,7 +78,17 @@ def _show(desk: Desk, address: str, lang: str, title: str, note: Note | None = N
     """The page after (or before) what its title says."""
     with desk.db.read() as conn:
         out = suppression.topics(desk, conn, address)
-    return _page(desk, lang, title, out, note)
+        lines = _services(desk, conn, address, lang, again=suppression.ALL not in out)
+    return _page(desk, lang, title, out, note, lines)
+
+
+def _services(desk: Desk, conn: sa.Connection, address: str, lang: str, *, again: bool) -> list[progress.Service]:
+    """How far the person's latest word is at each sender; none if it was another one than the page is about."""
+    carried_out = preferences.carried_out(desk, conn, address, again=again)
+    if carried_out is None:
+        return []
+    due, steps = carried_out
+    return progress.services(steps, progress.labels(desk.policy), due, lang, desk.policy.controller.timezone)
 
 
 def _page(

@@ -224,6 +224,13 @@ def test_a_company_is_for_an_agent_but_the_rest_is_changed(world: Served, proces
     assert lena["name"] == "Lena B."
 
 
+def test_subscribing_again_leaves_a_contact_with_one_of_our_tags(world: Served, processor: IntercomProcessor) -> None:
+    again = instruction(Operation.LIFT, MARIAS, Right.UNSUBSCRIBE)
+    processor.suppress(instruction(Operation.SUPPRESS, MARIAS, Right.OBJECTION))
+    assert processor.perform(again).outcome is Outcome.MANUAL
+    assert all(c["unsubscribed_from_emails"] for c in world.twin(IntercomTwin).find_contacts(MARIA))
+
+
 def test_lifting_without_a_trace_of_the_person_asks_an_agent(processor: IntercomProcessor) -> None:
     unknown = Identities.of_email("new@example.net")
     assert processor.lift(instruction(Operation.LIFT, unknown)).outcome is Outcome.MANUAL
@@ -244,6 +251,8 @@ def test_calls_and_answers_keep_to_intercoms_specification(world: Served, monkey
     assert channel.said(ref, "A note", idempotency_key="k")
     consume(processor, instruction(Operation.EXPORT, MARIAS))
     processor.suppress(instruction(Operation.SUPPRESS, MARIAS, Right.AGE_REPORT))
+    processor.suppress(instruction(Operation.SUPPRESS, Identities.of_email("lena.berg@example.com"), Right.UNSUBSCRIBE))
+    processor.perform(instruction(Operation.LIFT, Identities.of_email("lena.berg@example.com"), Right.UNSUBSCRIBE))
     processor.rectify(instruction(Operation.RECTIFY, MARIAS, name="Maria I.", phone="+40722"))
     restricted = processor.restrict(instruction(Operation.RESTRICT, MARIAS))
     with_ids = MARIAS.plus(restricted.identities)

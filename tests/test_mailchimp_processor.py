@@ -111,6 +111,32 @@ def test_lifting_a_restriction_subscribes_nobody_again(served: Served, processor
     assert not set(statuses(served).values()) & rows.MAILABLE
 
 
+def test_who_subscribes_again_is_asked_by_mailchimp_to_confirm(served: Served, processor: MailchimpProcessor) -> None:
+    processor.perform(instruction(Operation.SUPPRESS, Right.UNSUBSCRIBE))
+    receipt = processor.perform(instruction(Operation.LIFT, Right.UNSUBSCRIBE))
+    assert (receipt.outcome, "link" in receipt.note) == (Outcome.DONE, True)
+    assert statuses(served) == {"a1newsletter": "pending", "b2customers": "pending", "c3webinars": "archived"}
+
+
+def test_a_contact_with_our_tag_is_left_to_a_person(served: Served, processor: MailchimpProcessor) -> None:
+    processor.perform(instruction(Operation.SUPPRESS, Right.AGE_REPORT))
+    receipt = processor.perform(instruction(Operation.LIFT, Right.UNSUBSCRIBE))
+    assert (receipt.outcome, "sign-up form" in receipt.note) == (Outcome.MANUAL, True)
+    assert not set(statuses(served).values()) & rows.MAILABLE
+
+
+def test_where_mailchimp_refuses_only_the_person_can_come_back(
+    served: Served, processor: MailchimpProcessor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processor.perform(instruction(Operation.SUPPRESS, Right.UNSUBSCRIBE))
+
+    def refused(self: Api, *args: object) -> None:
+        raise VendorRefused("mailchimp", "refused the call (400)", 400, "Member In Compliance State")
+
+    monkeypatch.setattr(Api, "change_member", refused)
+    assert processor.perform(instruction(Operation.LIFT, Right.UNSUBSCRIBE)).outcome is Outcome.MANUAL
+
+
 def test_a_compliance_state_counts_as_stopped_only_after_a_look(
     served: Served, processor: MailchimpProcessor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

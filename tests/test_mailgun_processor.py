@@ -48,6 +48,7 @@ def processor(served: Served, monkeypatch: pytest.MonkeyPatch) -> MailgunProcess
 
 class TestMailgunProcessor(ProcessorContract):
     vendor, env = VENDOR, ENV
+    restriction_is_suppression = True
 
     def effect(self, operation: Operation, state: Mapping[str, Any]) -> bool:
         members = [m for m in state["members"] if m["email"] == MARIA]
@@ -85,6 +86,25 @@ def test_an_allowlist_entry_that_would_override_the_suppression_is_removed(
     assert processor.find(Identities.of_email(MARIA)).held["allowlist entries"] == 1
     processor.perform(instruction(Operation.SUPPRESS, Right.UNSUBSCRIBE))
     assert not rows_of(served, "whitelists", MARIA)
+
+
+def test_subscribing_again_takes_the_rows_away_but_not_a_complaint(served: Served, processor: MailgunProcessor) -> None:
+    again = instruction(Operation.LIFT, Right.UNSUBSCRIBE)
+    processor.perform(instruction(Operation.SUPPRESS, Right.UNSUBSCRIBE))
+    assert processor.perform(again).outcome is Outcome.DONE
+    assert not rows_of(served, "unsubscribes", MARIA)
+    assert all(m["subscribed"] for m in rows_of(served, "members", MARIA))
+    served.twin(MailgunTwin).put_row("news.example.com", "complaints", MARIA)
+    assert processor.perform(again).outcome is Outcome.MANUAL
+    assert rows_of(served, "complaints", MARIA)
+
+
+def test_subscribing_again_leaves_a_list_member_who_was_reported_as_a_child(
+    served: Served, processor: MailgunProcessor
+) -> None:
+    processor.perform(instruction(Operation.SUPPRESS, Right.AGE_REPORT))
+    processor.perform(instruction(Operation.LIFT, Right.UNSUBSCRIBE))
+    assert not any(m["subscribed"] for m in rows_of(served, "members", MARIA))
 
 
 def test_an_age_report_tags_the_list_member_and_keeps_its_other_fields(

@@ -231,6 +231,19 @@ def test_suppression_reaches_every_sender_also_for_strangers_and_once(
     assert len(found.residue) == 1
 
 
+def test_subscribing_again_removes_our_entry_and_leaves_somebody_elses_to_a_person(
+    processor: MicrosoftProcessor, twin: MicrosoftTwin
+) -> None:
+    again = instruction(Operation.LIFT, right=Right.UNSUBSCRIBE)
+    processor.perform(instruction(Operation.SUPPRESS, right=Right.UNSUBSCRIBE))
+    first = next(iter(twin.records["addresses"].values()))
+    twin.records["addresses"]["x"] = {**first, "id": "x", "properties": {"email": MARIA, "notes": "by hand"}}
+    assert processor.perform(again).outcome is Outcome.MANUAL
+    assert list(twin.records["addresses"]) == ["x"]
+    twin.records["addresses"].pop("x")
+    assert processor.perform(again).outcome is Outcome.DONE
+
+
 def test_a_list_that_exists_under_another_id_is_used(processor: MicrosoftProcessor, twin: MicrosoftTwin) -> None:
     id = "11111111-1111-4111-8111-111111111111"
     twin.records["lists"][id] = {"id": id, "name": id, "properties": {"listName": "newsletter"}}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from dsr import preferences, receipts, reported, suppression
+from dsr import receipts, reported, resubscription, suppression
 from dsr.messages import SuppressionReported
 from dsr.model import Operation
 from dsr.store import tables
@@ -64,7 +64,7 @@ def test_an_address_that_came_with_an_imported_list_is_told_to_the_senders(world
 def test_the_late_echo_of_our_call_does_not_undo_a_subscribing_again_but_a_new_word_does(world: World) -> None:
     finish(world, report(world))
     with world.desk.db.write() as conn:
-        preferences.resubscribe(world.desk, conn, MARIA)
+        assert resubscription.subscribe_again(world.desk, conn, MARIA, "en")
     assert report(world, "intercom") == ""
     assert not suppressed(world)
     world.clock.pass_(minutes=11)

@@ -64,3 +64,21 @@ def test_who_unsubscribes_at_one_sender_is_unsubscribed_at_the_others(house: Hou
     house.wait(suppressed, "the desk's own list")
     for name in {"mailchimp", "mailgun", "intercom", vendor} | ({"hubspot"} & person.at):
         house.wait(lambda name=name: SENDERS[name](house, person), f"{name} to hear of it")  # type: ignore[misc]
+
+
+def test_who_subscribes_again_gets_mail_from_the_senders_again(house: House) -> None:
+    person = house.person("intercom", "mailgun", "mailchimp")
+    path = "/unsubscribe/" + suppression.token(house.desk, person.email)
+    client = house.app.test_client()
+    client.post(path, data={"List-Unsubscribe": "One-Click"})
+    for name in ("intercom", "mailgun", "mailchimp"):
+        house.wait(lambda name=name: SENDERS[name](house, person), f"{name} to stop")  # type: ignore[misc]
+    client.post(path, data={"do": "resubscribe"})
+
+    def again() -> bool:
+        mine = [m["status"] for m in house.state("mailchimp")["members"] if m["email_address"] == person.email]
+        return not intercom(house, person) and not mailgun(house, person) and "pending" in mine
+
+    house.wait(again, "the senders to mail again")
+    assert not any(r["email"] == person.email for r in house.state("mailgun")["unsubscribes"])
+    house.wait(lambda: "HubSpot" in client.get(path).text, "the page to tell")

@@ -12,7 +12,19 @@ from dataclasses import replace
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from dsr import addresses, audit, finishing, fulfilment, holds, ledger, lifting, receipts, requests, retention
+from dsr import (
+    addresses,
+    audit,
+    finishing,
+    fulfilment,
+    holds,
+    ledger,
+    lifting,
+    receipts,
+    requests,
+    resubscription,
+    retention,
+)
 from dsr.errors import NotFound, VendorError, VendorRefused
 from dsr.export import collect
 from dsr.fulfilment import Next, Step
@@ -147,7 +159,7 @@ def _planned(worker: Worker, reference: str) -> list[Step] | None:
             asking=request.row.vendor if request.row.conversation_id else "",
             verified=request.verified,
             held=request.row.held_by is not None,
-            known=bool(request.address),
+            known=bool(request.address) and request.row.channel != resubscription.CHANNEL,
             waits=desk.proof.wait_for_code(request.right),
         )
         receipts.plan(desk, conn, reference, todo, request.row.due_at)
@@ -219,7 +231,7 @@ def _run(worker: Worker, reference: str, step: Step) -> bool:
     instruction = _instruction(request, subject, step)
     keep = _kept(worker, reference, step)
     try:
-        before = _look_before(processor, step, subject)
+        before = _look_before(processor, instruction)
         if before and before.ambiguous:
             receipt = manual(
                 f"More than one person at {processor.label} may be meant: look at the records and decide. "
@@ -237,12 +249,12 @@ def _run(worker: Worker, reference: str, step: Step) -> bool:
                 instruction = _instruction(request, subject.plus(before.identities), step)
             receipt = processor.perform(replace(instruction, keep=frozenset(keep)))
     except VendorError as error:
-        receipts.failed(worker.desk, reference, step, row.attempts, error, _by_hand(processor, step))
+        receipts.failed(worker.desk, reference, step, row.attempts, error, _by_hand(processor, step, instruction))
     except Exception as error:
         # A fault of ours must not leave the step leased and silent: it is told, tried again, then given to a person.
         log.exception("processor failed", processor=step.processor, operation=step.operation)
         ours = _Fault(step.processor, f"a fault of our own ({type(error).__name__})")
-        receipts.failed(worker.desk, reference, step, row.attempts, ours, _by_hand(processor, step))
+        receipts.failed(worker.desk, reference, step, row.attempts, ours, _by_hand(processor, step, instruction))
     else:
         receipts.save(worker.desk, reference, step, receipt, before)
     return True
@@ -252,11 +264,11 @@ class _Fault(VendorError):
     retry = True
 
 
-def _look_before(processor: Processor, step: Step, subject: Identities) -> Findings | None:
-    """What is held before something destructive or restricting; stopping mail needs no look."""
-    if step.operation in (Operation.SUPPRESS, Operation.EXPORT) or _table(processor, Operation.FIND) is Support.MANUAL:
+def _look_before(processor: Processor, instruction: Instruction) -> Findings | None:
+    """What is held before something destructive or restricting; promotional mail needs no look."""
+    if instruction.operation in (Operation.SUPPRESS, Operation.EXPORT) or instruction.resubscribes:
         return None
-    return processor.find(subject)
+    return None if _table(processor, Operation.FIND) is Support.MANUAL else processor.find(instruction.subject)
 
 
 def _kept(worker: Worker, reference: str, step: Step) -> dict[str, Residue]:
@@ -278,7 +290,9 @@ def _table(processor: Processor, operation: Operation) -> Support:
     return processor.supports.get(operation, Support.NONE)
 
 
-def _by_hand(processor: Processor, step: Step) -> str:
+def _by_hand(processor: Processor, step: Step, instruction: Instruction | None = None) -> str:
+    if instruction and instruction.resubscribes:
+        return processor.resubscribing()
     return processor.instructions.get(step.operation) or (
         f"Carry out `{step.operation}` for this person at {processor.label} by hand; the connector could not."
     )

@@ -60,3 +60,6 @@ EXPORTED = Residue(
 )
 SHARED = Residue("customer lists that another Ads account shares with this one", "only their owner can change them")
 NO_LISTS = "The Ads account has no customer list with contact data."
+MAIL_ALONE = (
+    "Subscribing to mail again puts nobody back where advertisements are aimed at people; nothing is to be done."
+)

@@ -114,6 +114,10 @@ class GoogleProcessor(Processor):
         lists, jobs, residue = self._off_the_lists(instruction.subject.email)
         return self._begun(Handle(Operation.SUPPRESS, False, 0, lists, jobs), residue)
 
+    def resubscribe(self, instruction: Instruction) -> Receipt:
+        """Who wants mail has not agreed to advertising: nobody is put back."""
+        return Receipt(ReceiptStatus.CANCELLED, note=words.MAIL_ALONE)
+
     def restrict(self, instruction: Instruction) -> Receipt:
         """Off every customer list; then a person stops Analytics on the site."""
         if not instruction.subject.email:

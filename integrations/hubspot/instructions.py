@@ -36,6 +36,11 @@ INSTRUCTIONS: Mapping[Operation, str] = {
     Operation.LIFT: _OPEN + "Set the property privacy_restricted to false; enrol the contact again where it belongs.",
     Operation.RECTIFY: _OPEN + "Edit the properties of the contact. A linked company is changed in its own record.",
 }
+# Re-subscribing an opted-out address needs a legal basis and may be refused (communication-preferences v4).
+RESUBSCRIBE = (
+    "HubSpot keeps an opt-out of all e-mail until the person takes it back: open the contact, choose Subscriptions > "
+    "Resubscribe, which mails the person a link to confirm."
+)
 TWO_PEOPLE = "More than one person may be meant: look at the contacts and decide. "
 EXCLUDE = (
     "The property privacy_restricted is set, and nothing at HubSpot obeys it by itself. Take the contact out of "

@@ -35,6 +35,7 @@ from integrations.hubspot.instructions import (
     NOTHING,
     OPTED_OUT,
     RECYCLE_BIN,
+    RESUBSCRIBE,
     SHARED,
     SUPPORTS,
     TWO_PEOPLE,
@@ -65,6 +66,7 @@ class HubspotProcessor(Processor):
     supports: ClassVar[Mapping[Operation, Support]] = SUPPORTS
     identity_types: ClassVar[frozenset[str]] = frozenset({"email", "account_id", CONTACT})
     instructions: ClassVar[Mapping[Operation, str]] = INSTRUCTIONS
+    resubscribe_hint: ClassVar[str] = RESUBSCRIBE
 
     def __init__(self, settings: HubspotSettings, policy: Policy | None = None) -> None:
         self._api = Api(settings)

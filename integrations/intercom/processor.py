@@ -194,6 +194,26 @@ class IntercomProcessor(Processor):
             any(t.get("name") == RESTRICTED for t in self._api.listing(f"contacts/{id}/tags")) for id in held.contacts
         )
 
+    def resubscribe(self, instruction: Instruction) -> Receipt:
+        """The flag goes, and the refusal of each subscription type. Types that ask for consent first stay without it:
+        which of them the person had is not known any more. A contact with one of our tags is left to an agent."""
+        held = holding(self._api, instruction.subject)
+        if not held.contacts:
+            return no_match(NOTHING)
+        marked = 0
+        for id in held.contacts:
+            if any(str(t.get("name", "")).startswith("privacy_") for t in self._api.listing(f"contacts/{id}/tags")):
+                marked += 1
+                continue
+            self._update(id, {"unsubscribed_from_emails": False})
+            refused = [t for t in self._api.listing(f"contacts/{id}/subscriptions") if t["consent_type"] == "opt_out"]
+            for one in refused:
+                self._subscribe("DELETE", id, str(one["id"]))
+        counts = {"contacts": len(held.contacts) - marked}
+        if marked or held.doubtful:
+            return manual(self.resubscribing(), counts=counts, identities=identities(held))
+        return done(counts, identities=identities(held))
+
     def rectify(self, instruction: Instruction) -> Receipt:
         """Name, e-mail and phone on every contact of the person; anything else is for an agent."""
         held = holding(self._api, instruction.subject)

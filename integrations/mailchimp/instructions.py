@@ -31,3 +31,9 @@ INSTRUCTIONS: Mapping[Operation, str] = {
     Operation.RECTIFY: "MailChimp: correct the contact's fields in every audience, and the customer in connected "
     "stores. If MailChimp refuses a new address of an unsubscribed contact, leave it: nothing is sent there.",
 }
+
+# Only the person can come back from an unsubscribed or a deleted contact: https://mailchimp.com/developer/
+RESUBSCRIBE = (
+    "MailChimp subscribes nobody again who unsubscribed there: send the person the audience's sign-up form (Audience > "
+    "Signup forms), and they confirm by MailChimp's own mail."
+)

@@ -27,7 +27,7 @@ from dsr.model import (
 )
 from integrations.mailchimp import rows
 from integrations.mailchimp.api import Api, Object, subscriber_hash
-from integrations.mailchimp.instructions import INSTRUCTIONS, SUPPORTS
+from integrations.mailchimp.instructions import INSTRUCTIONS, RESUBSCRIBE, SUPPORTS
 from integrations.mailchimp.settings import MailchimpSettings
 from integrations.processor import Processor
 
@@ -51,6 +51,7 @@ class MailchimpProcessor(Processor):
     label: ClassVar[str] = "MailChimp"
     supports: ClassVar[Mapping[Operation, Support]] = SUPPORTS
     instructions: ClassVar[Mapping[Operation, str]] = INSTRUCTIONS
+    resubscribe_hint: ClassVar[str] = RESUBSCRIBE
     identity_types: ClassVar[frozenset[str]] = frozenset({"email", rows.MEMBER, rows.CUSTOMER})
 
     def __init__(self, settings: MailchimpSettings, policy: Policy) -> None:
@@ -107,6 +108,31 @@ class MailchimpProcessor(Processor):
         if instruction.operation is Operation.RESTRICT and not all(rows.tagged(m, rows.RESTRICTED) for m in members):
             return False
         return not any(rows.stopped(member) for member in members)
+
+    def resubscribe(self, instruction: Instruction) -> Receipt:
+        """`pending`: MailChimp mails the person a link to confirm, and subscribes nobody without it.
+
+        Text messages stay stopped. Archived and bounced contacts were not stopped by us and stay as they are.
+        """
+        members = list(self._members(instruction.subject))
+        marked = [m for _, m in members if rows.marked(m)]
+        refused = False
+        for audience, member in members:
+            if member.get("status") != "unsubscribed" or member in marked:
+                continue
+            try:
+                changed = self._api.change_member(audience, member["id"], {"status": "pending"})
+            except VendorRefused as error:
+                if error.code != "Member In Compliance State":
+                    raise
+                refused = True
+            else:
+                if changed.get("status") not in rows.MAILABLE:
+                    raise VendorAnswerUnexpected("mailchimp", "did not begin to subscribe a member again")
+        if marked or refused:
+            identities = rows.Held(members, (), False).identities
+            return manual(self.resubscribing(), counts={"audience members": len(members)}, identities=identities)
+        return _counted(members, "MailChimp mails the person a link; pressing it subscribes them again.")
 
     def rectify(self, instruction: Instruction) -> Receipt:
         new = instruction.changes.get("email", "").lower()

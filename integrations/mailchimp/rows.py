@@ -76,6 +76,11 @@ def tagged(member: Mapping[str, Any], tag: str) -> bool:
     return any(one.get("name") == tag for one in member.get("tags") or ())
 
 
+def marked(member: Mapping[str, Any]) -> bool:
+    """Does a tag say that the contact must get nothing, whoever subscribes it?"""
+    return any(tag.get("name") in (UNDER_16, RESTRICTED) for tag in member.get("tags") or ())
+
+
 def corrected(member: Mapping[str, Any], wanted: Mapping[str, str]) -> dict[str, Any]:
     """What to change at a member. A merge field that the audience does not have is not added."""
     fields = dict(member.get("merge_fields") or {})

@@ -88,6 +88,11 @@ class Api:
         if not isinstance(message, str) or "added" not in message:
             raise VendorAnswerUnexpected("mailgun", "did not confirm that the address was unsubscribed")
 
+    def mail_again(self, domain: str, address: str) -> bool:
+        """Delete the row of `unsubscribes`, which re-enables mail; False: a look-up proved that there was none."""
+        path = f"v3/{quote(domain)}/unsubscribes/{quote(address, safe='')}"
+        return self._delete(path, lambda: self.suppression(domain, "unsubscribes", address) is not None)
+
     def forget_allowed(self, domain: str, address: str) -> bool:
         """Take an address off the allowlist, which overrides suppression."""
         path = f"v3/{quote(domain)}/whitelists/{quote(address, safe='')}"

@@ -1,7 +1,8 @@
 """Mailgun as a processor: mailing lists, suppression lists per domain, events and stored messages.
 
 What a person can stop is promotional mail: the marketing domains and the mailing lists. A suppression row is what
-keeps their objection (Art. 21(3)) and stays; deleting one would re-enable mail, so this file never does.
+keeps their objection (Art. 21(3)) and stays; deleting one re-enables mail, so that is done for somebody alone who
+unsubscribed and subscribes again.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from dsr.model import (
     Residue,
     Support,
     done,
+    manual,
     no_match,
 )
 from integrations.mailgun import rows
@@ -34,6 +36,11 @@ if TYPE_CHECKING:
     from dsr.policy import Policy
 
 SUPPRESSIONS = ("unsubscribes", "complaints", "bounces")
+REFUSED = ("complaints", "bounces")
+COMPLAINED = (
+    "The unsubscribe row is gone, but a complaint or a bounce still keeps Mailgun from mailing this address. Take that "
+    "away only after the person has told you that the mail is wanted and the mailbox works. "
+)
 
 
 class MailgunProcessor(Processor):
@@ -100,6 +107,29 @@ class MailgunProcessor(Processor):
                 if not self._api.suppression(domain, "unsubscribes", address):
                     return False
         return not any(rows.stopped(member, instruction.right) for _, member in self._memberships(subject))
+
+    def resubscribe(self, instruction: Instruction) -> Receipt:
+        """The row of each marketing domain goes, and the lists' members are subscribed.
+
+        A complaint or a bounce still keeps mail away: nobody said by subscribing that it was wrong.
+        """
+        counts = {"domains": 0, "list memberships": 0}
+        memberships = list(self._memberships(instruction.subject))
+        for address in instruction.subject.of("email"):
+            for domain in self._settings.marketing:
+                self._api.mail_again(domain, address)
+                counts["domains"] += 1
+        for name, member in memberships:
+            if rows.reported(member):
+                continue
+            if not member["subscribed"]:
+                self._api.update_member(name, member["address"].lower(), {"subscribed": "yes"})
+            counts["list memberships"] += 1
+        if not any(counts.values()):
+            return no_match("no marketing domain is configured, and the address is on no mailing list")
+        if any(row["domain"] in self._settings.marketing for row in self._suppressions(instruction.subject, *REFUSED)):
+            return manual(COMPLAINED + self.resubscribing(), counts=counts, identities=rows.lists(memberships))
+        return done(counts, identities=rows.lists(memberships))
 
     def rectify(self, instruction: Instruction) -> Receipt:
         """Name and address of list members, and those of their `vars` that have the field already.

@@ -38,6 +38,11 @@ def stopped(member: Object, right: Right) -> dict[str, str]:
     return changes
 
 
+def reported(member: Object) -> bool:
+    """Does the member carry the tag of an age report?"""
+    return bool(_vars(member).get(UNDER_16))
+
+
 def corrected(member: Object, wanted: Mapping[str, str]) -> dict[str, str]:
     """What to change at a list member. A field that the list does not keep is not added."""
     changes = {}

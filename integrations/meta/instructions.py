@@ -51,3 +51,6 @@ SHARED = Residue(
 UNKNOWABLE = "Meta tells nobody who is in a custom audience; no lead with the address is left"
 NO_AUDIENCES = "The ad accounts have no custom audience made from a customer list."
 EFFECT = "Meta takes up to 24 hours until the person is out of the audiences."
+MAIL_ALONE = (
+    "Subscribing to mail again puts nobody back where advertisements are aimed at people; nothing is to be done."
+)

@@ -17,6 +17,7 @@ from dsr.model import (
     Operation,
     Origin,
     Receipt,
+    ReceiptStatus,
     Support,
     done,
     manual,
@@ -91,6 +92,10 @@ class MetaProcessor(Processor):
         An age report does the same: there is nothing to tag, and nobody is locked out.
         """
         return self._stop(Operation.SUPPRESS, instruction.subject)
+
+    def resubscribe(self, instruction: Instruction) -> Receipt:
+        """Who wants mail has not agreed to advertising: nobody is put back."""
+        return Receipt(ReceiptStatus.CANCELLED, note=words.MAIL_ALONE)
 
     def restrict(self, instruction: Instruction) -> Receipt:
         """Out of the audiences; leads are kept and Meta itself does nothing with them."""

@@ -59,6 +59,9 @@ class MicrosoftProcessor(Processor):
     supports: ClassVar[Mapping[Operation, Support]] = SUPPORTS
     identity_types: ClassVar[frozenset[str]] = frozenset({"email", "account_id", BLOB})
     instructions: ClassVar[Mapping[Operation, str]] = INSTRUCTIONS
+    resubscribe_hint: ClassVar[str] = (
+        "In the Azure portal open the Email Communication Service > the domain > Suppression lists of each sender."
+    )
 
     def __init__(self, settings: MicrosoftSettings, policy: Policy | None = None) -> None:
         self._blobs = Blobs(settings) if settings.storage_account else None
@@ -148,6 +151,16 @@ class MicrosoftProcessor(Processor):
         if self._lists is None or instruction.operation is not Operation.SUPPRESS:
             return None
         return self._lists.complete(instruction.subject.of("email"))
+
+    def resubscribe(self, instruction: Instruction) -> Receipt:
+        """Off every sender's list; an entry that somebody else made there is left to an agent."""
+        if self._lists is None:
+            return manual(self.resubscribing())
+        emails = instruction.subject.of("email")
+        left = sum(self._lists.remove(email) for email in emails)
+        if left:
+            return manual(self.resubscribing(), counts={"suppression_lists": left})
+        return done({"addresses": len(emails)}) if emails else no_match("The person has no address.")
 
     def check(self) -> None:
         for part in (self._blobs, self._lists, self._logs):

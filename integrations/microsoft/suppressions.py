@@ -15,6 +15,8 @@ from integrations.microsoft.settings import MicrosoftSettings
 API_VERSION = {"api-version": "2025-09-01"}
 NAMESPACE = uuid.UUID("6f0d2c1e-5a4b-5c3d-8e2f-1a0b9c8d7e6f")  # of the ids that we choose; never change it
 
+NOTE = "objection to marketing"
+
 
 class Suppressions:
     """The lists of all senders of one domain. Addresses are compared and stored in lower case."""
@@ -33,11 +35,23 @@ class Suppressions:
         for sender in self._senders:
             id = known.get(sender) or self._create(sender)
             path = f"{self._lists}/{id}/suppressionListAddresses/{uuid.uuid5(NAMESPACE, email)}"
-            body = {"properties": {"email": email, "notes": "objection to marketing"}}
+            body = {"properties": {"email": email, "notes": NOTE}}
             now = self._service.object("PUT", path, params=API_VERSION, json=body)
             if str(_properties(now).get("email")).lower() != email:
                 raise VendorAnswerUnexpected("microsoft", "did not take an address onto a suppression list")
         return len(self._senders)
+
+    def remove(self, email: str) -> int:
+        """Take the entry that `add` made off every sender's list; returns how many entries of others stay."""
+        known = self._known()
+        for sender in self._senders:
+            if id := known.get(sender):
+                path = f"{self._lists}/{id}/suppressionListAddresses/{uuid.uuid5(NAMESPACE, email)}"
+                self._service.call("DELETE", path, params=API_VERSION, accept=(204,))
+        left = [row for row in self.rows((email,)) if row["sender"] in self._senders]
+        if any(row.get("notes") == NOTE for row in left):
+            raise VendorAnswerUnexpected("microsoft", "still lists an address that it said it removed")
+        return len(left)
 
     def rows(self, emails: tuple[str, ...]) -> Iterator[Object]:
         """The entries of these addresses; there is no filter, so every list is read to its end."""

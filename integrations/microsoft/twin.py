@@ -110,6 +110,7 @@ class MicrosoftTwin(Twin):
             ("PUT", f"{base}/<list>", self._put_list),
             ("GET", rows, self._addresses),
             ("PUT", f"{rows}/<id>", self._put_address),
+            ("DELETE", f"{rows}/<id>", self._delete_address),
             ("POST", f"{workspace}/purge", self._purge),
             ("GET", f"{workspace}/operations/<id>", self._operation),
         ]
@@ -184,6 +185,11 @@ class MicrosoftTwin(Twin):
         if list not in self.records["lists"]:
             return self.error(404)
         return self._listing([a for a in self.records["addresses"].values() if a["list"] == list])
+
+    def _delete_address(self, list: str, id: str) -> Answer:
+        """200, or 204 if it is not there."""
+        there = self.records["addresses"].pop(f"{list}/{id}", None)
+        return {}, 200 if there else 204
 
     def _put_address(self, list: str, id: str) -> Answer:
         if list not in self.records["lists"]:

@@ -219,6 +219,9 @@ class OwnDatabaseProcessor(Processor):
                         return False
         return True
 
+    def resubscribe(self, instruction: Instruction) -> Receipt:
+        return self._set(instruction.subject, "suppress", False)
+
     def rectify(self, instruction: Instruction) -> Receipt:
         counts: dict[str, int] = {}
         with self._connect() as conn:

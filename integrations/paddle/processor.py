@@ -146,6 +146,13 @@ class PaddleProcessor(Processor):
                 self._flag(id, customer, {RESTRICTED: None}, "archived" if was == "archived" else "active")
         return self._touched(held)
 
+    def resubscribe(self, instruction: Instruction) -> Receipt:
+        """Take the flag `marketing` away; others stay."""
+        held = self._lookup.holding(instruction.subject)
+        for id, customer in held.customers.items():
+            self._flag(id, customer, {"marketing": None})
+        return self._touched(held)
+
     def rectify(self, instruction: Instruction) -> Receipt:
         """Name and e-mail address of the customer; the rest, and issued invoices, are for an agent.
 

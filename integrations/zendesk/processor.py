@@ -131,6 +131,14 @@ class ZendeskProcessor(Processor):
             all((person.get("metadata") or {}).get(tag) is True for tag in wanted) for person in held.people.values()
         )
 
+    def resubscribe(self, instruction: Instruction) -> Receipt:
+        """Take the tag away; tags of an objection, an age report or a restriction stay."""
+
+        def change(user: Object) -> Object:
+            return {"tags": [tag for tag in _tags(user) if tag not in MARKETING]}
+
+        return self._change(instruction, change, dict.fromkeys(MARKETING, False))
+
     def rectify(self, instruction: Instruction) -> Receipt:
         """Name, phone and address. A company is a record of its own, shared with others: an agent decides."""
         held = self._held(instruction.subject)

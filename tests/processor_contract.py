@@ -61,7 +61,6 @@ class ProcessorContract:
     expected: ClassVar[Mapping[str, tuple[type[VendorError], ...]]] = {}  # where a status means something else
     changes: ClassVar[Mapping[str, str]] = {"name": "Maria Ionescu"}  # what RECTIFY changes
     known: tuple[Identity, ...] = ()  # what earlier receipts in the same test named
-    restriction_is_suppression: ClassVar[bool] = False  # True: the vendor holds one mark for both
     can_look_up: ClassVar[bool] = True  # False: the vendor cannot be asked whether it holds somebody
 
     def effect(self, operation: Operation, state: Mapping[str, Any]) -> bool:
@@ -262,40 +261,6 @@ class ProcessorContract:
         for _ in range(2):
             receipt = processor.perform(self.instruction(served, Operation.SUPPRESS, right=Right.AGE_REPORT))
             assert receipt.status in ReceiptStatus
-
-    def test_subscribing_again_undoes_the_unsubscribing(self, served: Served) -> None:
-        if self.vendor.supports.get(Operation.SUPPRESS) not in (Support.NATIVE, Support.COMPOSED):
-            return
-        processor = self.make(served)
-        self.run(processor, served, Operation.SUPPRESS)
-        for _ in range(2):
-            receipt = processor.perform(self.instruction(served, Operation.LIFT, right=Right.UNSUBSCRIBE))
-            assert MARIA not in receipt.note
-            if receipt.outcome is not Outcome.DONE:  # then a person is told what to do, or why there is nothing to do
-                assert receipt.outcome is Outcome.MANUAL or receipt.status is ReceiptStatus.CANCELLED
-                assert len(receipt.note) > 30
-                return
-            assert not self.shows(served, Operation.SUPPRESS)
-
-    def test_the_end_of_a_restriction_lets_no_promotional_mail_through(self, served: Served) -> None:
-        able = (Support.NATIVE, Support.COMPOSED)
-        if any(self.vendor.supports.get(op) not in able for op in (Operation.SUPPRESS, Operation.RESTRICT)):
-            return
-        processor = self.make(served)
-        self.run(processor, served, Operation.SUPPRESS)
-        self.before(processor, served, Operation.LIFT)
-        self.run(processor, served, Operation.LIFT)
-        assert self.shows(served, Operation.SUPPRESS)
-
-    def test_subscribing_again_ends_no_restriction(self, served: Served) -> None:
-        """Where the vendor cannot tell them apart, the desk does not ask it (`dsr.resubscription.forbidden`)."""
-        able = (Support.NATIVE, Support.COMPOSED)
-        if self.vendor.supports.get(Operation.RESTRICT) not in able or self.restriction_is_suppression:
-            return
-        processor = self.make(served)
-        self.run(processor, served, Operation.RESTRICT)
-        processor.perform(self.instruction(served, Operation.LIFT, right=Right.UNSUBSCRIBE))
-        assert self.shows(served, Operation.RESTRICT)
 
     def test_a_fault_never_makes_a_false_done(self, served: Served, operation: Operation, fault: str) -> None:
         processor = self.make(served)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any, get_args
 
 import click
@@ -16,8 +17,8 @@ from command_line.common import as_json, explained, get_desk
 from dsr import clocks, commands, deadlines, opening, receipts, requests
 from dsr.deadlines import Regime
 from dsr.desk import Desk
-from dsr.errors import VendorError
 from dsr.store.tables import requests as requests_table
+from integrations import dry_run
 
 dsr = AppGroup("dsr", help="Requests of data subjects.")
 
@@ -89,7 +90,8 @@ def dsr_show(reference: str, plan: bool, reveal: bool, json_: bool) -> None:
         ],
     }
     if plan:
-        shown["plan"] = _plan(request)
+        processors = current_app.extensions["connections"].processors
+        shown["plan"] = [asdict(held) for held in dry_run.look(processors, request.identities)]
     if json_:
         click.echo(json.dumps(shown, indent=2))
         return
@@ -105,25 +107,13 @@ def dsr_show(reference: str, plan: bool, reveal: bool, json_: bool) -> None:
         )
     Console().print(table)
     for line in shown.get("plan", []):
-        click.echo(f"  {line['processor']}: {line['holds']}")
+        click.echo(f"  {dry_run.Held(**line)}")
 
 
 def _clocks(desk: Desk, request: requests.SubjectRequest) -> dict[str, Any]:
     """The hard date and the one with suspension while proof was awaited; the earlier one is acted by."""
     shown = deadlines.to_json(clocks.of(desk.policy, request.row))
     return {name: shown[name] for name in ("due", "suspended_due", "waiting_since", "act_by", "acknowledge_by")}
-
-
-def _plan(request: requests.SubjectRequest) -> list[dict[str, Any]]:
-    found = []
-    for name, processor in current_app.extensions["connections"].processors.items():
-        try:
-            findings = processor.find(request.identities)
-            holds: Any = findings.unknowable or dict(findings.held)
-        except VendorError as error:
-            holds = f"did not answer: {error.what}"
-        found.append({"processor": name, "holds": holds})
-    return found
 
 
 @dsr.command("open")

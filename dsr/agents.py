@@ -20,6 +20,7 @@ from dsr.store.tables import requests as requests_table
 HELP = f"""*Privacy Desk*
 `/privacy list` open requests, the most urgent first
 `/privacy show REF` one request: due date, steps, what waits for a person
+`/privacy plan REF` a dry run: what every processor holds and would lose, in counts
 `/privacy open EMAIL RIGHT` open a request for somebody; proof is asked from that person.
     With `ccpa` behind it the deadlines are California's.
     Rights: erasure, export, unsubscribe, objection, age_report, rectification, restriction, access
@@ -39,6 +40,20 @@ def is_read_only(text: str) -> bool:
     return _words(text)[0] in READ_ONLY
 
 
+def is_plan(text: str) -> bool:
+    """Does the command ask for a dry run? Processors must be asked then, which only the worker can."""
+    return _words(text)[0] == "plan"
+
+
+def to_plan(text: str) -> str:
+    """Reference of the request that a dry run is asked for.
+
+    Raises:
+        RequestError: none is named.
+    """
+    return _reference(_words(text)[1:])
+
+
 def answer(desk: Desk, conn: sa.Connection, agent: str, text: str) -> str:
     """Carry out a command and return what the agent reads; mistakes become a helpful sentence, and leave no trace."""
     verb, *arguments = _words(text)
@@ -52,9 +67,13 @@ def answer(desk: Desk, conn: sa.Connection, agent: str, text: str) -> str:
         return f"Not done: {error}"
 
 
-def carry_out(desk: Desk, conn: sa.Connection, key_id: str, command: AgentCommand) -> None:
-    """A stored command that changes something: act, and answer at its response URL."""
-    text = answer(desk, conn, command.agent, command.text)
+def carry_out(desk: Desk, conn: sa.Connection, key_id: str, command: AgentCommand, plan: str = "") -> None:
+    """A stored command: act, and answer at its response URL.
+
+    Args:
+        plan: the answer to `plan`, for which the processors had to be asked before.
+    """
+    text = plan or answer(desk, conn, command.agent, command.text)
     outgoing.respond(desk, conn, key_id, command.response_url, text, f"respond:{command.event_id}")
 
 

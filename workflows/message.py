@@ -15,7 +15,7 @@ from dsr.messages import AgentCommand, ContactChanged, DeletionAsked, InboundMes
 from dsr.model import Identity
 from dsr.store.tables import messages
 from integrations.own_database.processor import OwnDatabaseProcessor
-from workflows import returned
+from workflows import planning, returned
 from workflows.context import Worker
 
 
@@ -39,6 +39,7 @@ def handle(worker: Worker, message_id: int) -> None:
         channel = worker.connections.channels[row.channel]
         event = replace(event, address=channel.address_of(event.identity))
     address = _address_of(worker, event.identity) if isinstance(event, DeletionAsked) else ""
+    plan = planning.answer(worker, event.text) if isinstance(event, AgentCommand) and agents.is_plan(event.text) else ""
     sure = returned.still_held(worker, event) if isinstance(event, ContactChanged) else None
     with desk.db.write() as conn:
         mine = conn.execute(
@@ -49,7 +50,7 @@ def handle(worker: Worker, message_id: int) -> None:
         if not mine.rowcount:
             return
         if isinstance(event, AgentCommand):
-            agents.carry_out(desk, conn, row.key_id, event)
+            agents.carry_out(desk, conn, row.key_id, event, plan)
         elif isinstance(event, SuppressionReported):
             reported.spread(desk, conn, event, received_at=row.received_at, channel=row.channel)
         elif isinstance(event, DeletionAsked):

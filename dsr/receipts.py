@@ -117,7 +117,10 @@ def save(desk: Desk, reference: str, step: Step, receipt: Receipt, before: Findi
             values["identities_enc"] = desk.vault.seal(conn, key_id, touched)
         if before is not None:
             values["held_before"] = json.dumps(dict(before.held))
-        conn.execute(receipts.update().where(*_one(reference, step)).values(**values))
+        mine = [*_one(reference, step)]
+        if receipt.status is not ReceiptStatus.COMPLETED:  # one that was cancelled meanwhile is no task for a person
+            mine.append(r.status != "cancelled")
+        conn.execute(receipts.update().where(*mine).values(**values))
         audit.record(
             desk,
             conn,

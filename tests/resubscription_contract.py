@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import pytest
+
+from dsr.errors import VendorError
 from dsr.model import Operation, Outcome, ReceiptStatus, Right, Support
 from tests import processor_contract
 from tests.twins import MARIA, Served
@@ -27,6 +30,29 @@ class ProcessorContract(processor_contract.ProcessorContract):
                 assert len(receipt.note) > 30
                 return
             assert not self.shows(served, Operation.SUPPRESS)
+
+    @pytest.mark.parametrize("fault", ["500", "bad_json", "error_in_200"])
+    def test_a_fault_never_makes_a_false_subscribing_again(self, served: Served, fault: str) -> None:
+        if self.vendor.supports.get(Operation.SUPPRESS) not in (Support.NATIVE, Support.COMPOSED):
+            return
+        processor, twin = self.make(served), self.twin(served)
+        again = self.instruction(served, Operation.LIFT, right=Right.UNSUBSCRIBE)
+        self.run(processor, served, Operation.SUPPRESS)
+        start = len(twin._calls)
+        if processor.perform(again).outcome is not Outcome.DONE:
+            return  # nothing is claimed
+        for at in range(len(twin._calls) - start):
+            twin.reset()
+            self.run(processor, served, Operation.SUPPRESS)
+            twin.faults[:] = [""] * at + [fault] * (60 if fault == "500" else 1)
+            try:
+                receipt = processor.perform(again)
+            except VendorError:
+                twin.faults.clear()
+                receipt = processor.perform(again)
+            twin.faults.clear()
+            assert receipt.outcome in (Outcome.DONE, Outcome.MANUAL), f"{fault} at call {at}"
+            assert receipt.outcome is Outcome.MANUAL or not self.shows(served, Operation.SUPPRESS), f"at call {at}"
 
     def test_the_end_of_a_restriction_lets_no_promotional_mail_through(self, served: Served) -> None:
         able = (Support.NATIVE, Support.COMPOSED)

@@ -30,7 +30,7 @@ WCAG = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "w
 SCREENS = [(320, "light"), (320, "dark"), (1280, "light"), (1280, "dark")]
 WORD = "AB23CD"
 PICTURES = os.environ.get("PAGES_SCREENSHOTS", "")
-MOST_TEXT = ("status-running", "download", "unsubscribe", "unsubscribe-done")
+MOST_TEXT = ("status-running", "download", "unsubscribe", "unsubscribe-done", "unsubscribe-again")
 
 
 @pytest.fixture(scope="module")
@@ -73,21 +73,27 @@ def in_progress(world: World, address: str, **more: str) -> str:
     return reference
 
 
-def unsubscribed(world: World, address: str) -> str:
-    """The page of somebody whose unsubscribing is done at one sender, with a person at another, waiting at the rest."""
-    path = world.unsubscribe_path(address)
+def unsubscribed(world: World, address: str, *, again: bool = False) -> str:
+    """The page of somebody whose unsubscribing is done at one sender, with a person at another, waiting at the rest.
+
+    Args:
+        again: they have subscribed again since.
+    """
+    path, r = world.unsubscribe_path(address), tables.receipts.c
     world.client.post(path)
     with world.desk.db.write() as conn:
         mine = tables.requests.c.address_hash == world.desk.vault.hash("address", address)
         reference = conn.execute(sa.select(tables.requests.c.reference).where(mine)).scalar_one()
         steps = [(n, Operation.SUPPRESS, 1) for n in ("mailchimp", "mailgun", "hubspot", "intercom", "microsoft")]
         receipts.plan(world.desk, conn, reference, steps, world.clock())
-        r = tables.receipts.c
         for name, values in {
             "mailchimp": {"status": "completed", "outcome": "done"},
             "hubspot": {"status": "in_progress", "outcome": "manual"},
         }.items():
             conn.execute(tables.receipts.update().where(r.reference == reference, r.processor == name).values(**values))
+    if again:
+        world.clock.pass_(seconds=1)
+        world.client.post(path, data={"do": "resubscribe"})
     return path
 
 
@@ -115,6 +121,7 @@ def pages(world: World, lang: str) -> dict[str, str]:
         "unsubscribe-ask": "/unsubscribe",
         "unsubscribe": world.unsubscribe_path(person("maria")),
         "unsubscribe-done": unsubscribed(world, person("out")),
+        "unsubscribe-again": unsubscribed(world, person("again"), again=True),
     }
     # `still`: a page that renews itself would do so under the eyes of axe
     return {name: f"{path}?lang={lang}&still=1" for name, path in found.items()}

@@ -13,7 +13,7 @@ from dsr import commands, fulfilment, lifting, preferences, receipts, requests, 
 from dsr.errors import VendorRefused
 from dsr.fulfilment import Step
 from dsr.letters import catalogue
-from dsr.model import Operation, Outcome, ReceiptStatus, Right
+from dsr.model import Operation, Outcome, ReceiptStatus, Right, manual
 from dsr.store import tables
 from tests.pages_desk import MARIA, World, make_world
 from tests.postgres import postgres
@@ -128,6 +128,7 @@ def test_a_task_is_not_given_to_a_person_after_it_was_cancelled(world: World) ->
     again(world)
     step = steps(world, first)["microsoft"]
     receipts.failed(world.desk, first, step, 9, VendorRefused("microsoft", "refused"), "unsubscribe by hand")
+    receipts.save(world.desk, first, step, manual("unsubscribe by hand"))
     assert steps(world, first)["microsoft"].status is ReceiptStatus.CANCELLED
 
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -25,6 +24,7 @@ from dsr.addresses import normalise
 from dsr.errors import DeliveryRejected, PayloadNotUnderstood, VendorRefused
 from dsr.messages import ContactChanged, ConversationRef, Delivery, Inbound, Reply, SuppressionReported
 from dsr.model import Identity
+from integrations import payloads, signatures
 from integrations.channel import Channel
 from integrations.hubspot.api import Api
 from integrations.hubspot.lookup import CONTACT, primary_of
@@ -59,18 +59,13 @@ class HubspotEvents(Channel):
             raise DeliveryRejected("hubspot: the signed time is missing or misshapen")
         address = f"{delivery.method}{self._base_url}{delivery.path}"
         wanted = signature(self._secret.get_secret_value(), address.encode() + delivery.body + time.encode())
-        given = delivery.headers.get("x-hubspot-signature-v3", "").encode("utf-8", "replace")
-        if not hmac.compare_digest(given, wanted):
-            raise DeliveryRejected("hubspot: the signature is missing or wrong")
+        signatures.check("hubspot", [delivery.headers.get("x-hubspot-signature-v3", "")], [wanted])
         if abs(delivery.received_at.timestamp() * 1000 - int(time)) > TOLERANCE:
             raise DeliveryRejected("hubspot: the delivery is stale")
 
     def parse(self, delivery: Delivery) -> Sequence[Inbound]:
         """The table above. `eventId` is not promised to be unique, so an event is its id, subscription and moment."""
-        try:
-            events = json.loads(delivery.body)
-        except (ValueError, RecursionError):
-            raise PayloadNotUnderstood("hubspot: not JSON") from None
+        events = payloads.read("hubspot", delivery.body)
         if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
             raise PayloadNotUnderstood("hubspot: no list of events")
         return [happened for event in events for happened in _read(event)]

@@ -9,13 +9,12 @@ import dataclasses
 import hashlib
 import hmac
 import html
-import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from dsr.errors import DeliveryRejected, PayloadNotUnderstood, VendorAnswerUnexpected
+from dsr.errors import PayloadNotUnderstood, VendorAnswerUnexpected
 from dsr.messages import (
     ContactChanged,
     ConversationRef,
@@ -27,6 +26,7 @@ from dsr.messages import (
     SuppressionReported,
 )
 from dsr.model import Identity
+from integrations import payloads, signatures
 from integrations.channel import Channel
 from integrations.intercom.api import Api, Object, path_id
 from integrations.intercom.settings import IntercomSettings
@@ -54,16 +54,11 @@ class IntercomChannel(Channel):
 
     def verify(self, delivery: Delivery) -> None:
         """`X-Hub-Signature: sha1=<hex>` of the raw body with the app's client secret. It signs no time."""
-        given = delivery.headers.get("x-hub-signature", "").encode("utf-8", "replace")
         wanted = b"sha1=" + hmac.new(self._secret, delivery.body, hashlib.sha1).hexdigest().encode()
-        if not hmac.compare_digest(given, wanted):
-            raise DeliveryRejected("intercom: the signature is missing or wrong")
+        signatures.check("intercom", [delivery.headers.get("x-hub-signature", "")], [wanted])
 
     def parse(self, delivery: Delivery) -> Sequence[Inbound]:
-        try:
-            event = json.loads(delivery.body)
-        except (ValueError, RecursionError):
-            raise PayloadNotUnderstood("intercom: not JSON") from None
+        event = payloads.read("intercom", delivery.body)
         topic, event_id, item = _text(event, "topic"), _text(event, "id"), _at(event, "data", "item")
         if not topic or not event_id or not isinstance(item, dict):
             raise PayloadNotUnderstood("intercom: no notification with topic, id and item")

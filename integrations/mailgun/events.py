@@ -11,13 +11,13 @@ https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhook-payl
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from dsr.addresses import normalise
 from dsr.errors import PayloadNotUnderstood
 from dsr.messages import Inbound, SuppressionReported
+from integrations import payloads
 
 REASONS: Mapping[str, str] = {"unsubscribed": "unsubscribe", "complained": "complaint"}
 
@@ -28,7 +28,7 @@ def signed(body: bytes) -> dict[str, Any]:
     Raises:
         PayloadNotUnderstood: there are none.
     """
-    return _object(_object(_json(body)).get("signature"))
+    return _object(_object(payloads.read("mailgun", body)).get("signature"))
 
 
 def parse(body: bytes) -> list[Inbound]:
@@ -37,7 +37,7 @@ def parse(body: bytes) -> list[Inbound]:
     Raises:
         PayloadNotUnderstood: another shape than documented.
     """
-    event, token = _object(_object(_json(body)).get("event-data")), signed(body).get("token")
+    event, token = _object(_object(payloads.read("mailgun", body)).get("event-data")), signed(body).get("token")
     name = event.get("event")
     if not isinstance(name, str) or not isinstance(token, str) or not token:
         raise PayloadNotUnderstood("mailgun: an event without a name or a token")
@@ -48,13 +48,6 @@ def parse(body: bytes) -> list[Inbound]:
     if not address:
         raise PayloadNotUnderstood("mailgun: an event without a recipient")
     return [SuppressionReported(token, "mailgun", address, REASONS[name])]
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        raise PayloadNotUnderstood("mailgun: the body is not JSON") from None
 
 
 def _object(value: Any) -> dict[str, Any]:

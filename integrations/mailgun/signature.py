@@ -13,6 +13,7 @@ from datetime import datetime
 from pydantic import SecretStr
 
 from dsr.errors import DeliveryRejected
+from integrations import signatures
 
 TOLERANCE = 300.0  # seconds that the signed time may differ from ours
 
@@ -39,7 +40,6 @@ def check(key: SecretStr | None, timestamp: object, token: object, signature: ob
     if not (isinstance(token, str) and re.fullmatch(r"[!-~]{8,200}", token, re.ASCII) and isinstance(signature, str)):
         raise DeliveryRejected("mailgun: the signature is missing or misshapen")
     wanted = hmac.new(key.get_secret_value().encode(), (timestamp + token).encode(), hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(signature.encode("utf-8", "replace"), wanted.encode()):
-        raise DeliveryRejected("mailgun: the signature is wrong")
+    signatures.check("mailgun", [signature], [wanted.encode()])
     if abs(now.timestamp() - int(timestamp)) > TOLERANCE:
         raise DeliveryRejected("mailgun: the delivery is stale")

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -22,6 +21,7 @@ from dsr.addresses import normalise
 from dsr.errors import DeliveryRejected, PayloadNotUnderstood, VendorRefused
 from dsr.messages import ContactChanged, ConversationRef, Delivery, Inbound, Reply
 from dsr.model import Identity
+from integrations import payloads, signatures
 from integrations.channel import Channel
 from integrations.paddle.api import Api
 from integrations.paddle.lookup import CUSTOMER, Lookup
@@ -53,18 +53,13 @@ class PaddleEvents(Channel):
             raise DeliveryRejected("paddle: the signature is missing or misshapen")
         signed = form[1].encode() + b":" + delivery.body
         wanted = [hmac.new(secret, signed, hashlib.sha256).hexdigest().encode() for secret in self._secrets]
-        given = [part.encode("utf-8", "replace") for part in form[2].split(";h1=")[1:]]
-        if not any(hmac.compare_digest(g, w) for g in given for w in wanted):
-            raise DeliveryRejected("paddle: the signature is wrong")
+        signatures.check("paddle", form[2].split(";h1=")[1:], wanted)
         if abs(delivery.received_at.timestamp() - int(form[1])) > TOLERANCE:
             raise DeliveryRejected("paddle: the delivery is stale")
 
     def parse(self, delivery: Delivery) -> Sequence[Inbound]:
         """The table above."""
-        try:
-            event = json.loads(delivery.body)
-        except (ValueError, RecursionError):
-            raise PayloadNotUnderstood("paddle: not JSON") from None
+        event = payloads.read("paddle", delivery.body)
         kind, event_id, data = _at(event, "event_type"), _at(event, "event_id"), _at(event, "data")
         if not isinstance(kind, str) or not isinstance(event_id, str) or not event_id or not isinstance(data, dict):
             raise PayloadNotUnderstood("paddle: no event with type, id and data")

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Sequence
 from typing import ClassVar
 
 from dsr.errors import DeliveryRejected, PayloadNotUnderstood, VendorRefused
 from dsr.messages import ConversationRef, Delivery, Inbound, Reply
+from integrations import payloads, signatures
 from integrations.channel import Channel
 from integrations.sentry.api import Api
 from integrations.sentry.settings import SentrySettings
@@ -34,16 +34,11 @@ class SentryEvents(Channel):
         if self._secret is None:
             raise DeliveryRejected("sentry: SENTRY_CLIENT_SECRET is not set")
         wanted = hmac.new(self._secret.get_secret_value().encode(), delivery.body, hashlib.sha256).hexdigest()
-        given = delivery.headers.get("sentry-hook-signature", "").encode("utf-8", "replace")
-        if not hmac.compare_digest(given, wanted.encode()):
-            raise DeliveryRejected("sentry: the signature is missing or wrong")
+        signatures.check("sentry", [delivery.headers.get("sentry-hook-signature", "")], [wanted.encode()])
 
     def parse(self, delivery: Delivery) -> Sequence[Inbound]:
         """Nothing: an issue tells of its first event alone, and an erased person's new events are found by a look."""
-        try:
-            event = json.loads(delivery.body)
-        except (ValueError, RecursionError):
-            raise PayloadNotUnderstood("sentry: not JSON") from None
+        event = payloads.read("sentry", delivery.body)
         if not isinstance(event, dict) or not isinstance(event.get("action"), str):
             raise PayloadNotUnderstood("sentry: no event with an action")
         return []

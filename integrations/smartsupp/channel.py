@@ -8,14 +8,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import hmac
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from dsr.errors import DeliveryRejected, NotFound, PayloadNotUnderstood, VendorRefused
+from dsr.errors import NotFound, PayloadNotUnderstood, VendorRefused
 from dsr.messages import ContactChanged, ConversationRef, Delivery, Evidence, Inbound, InboundMessage, Reply
 from dsr.model import Identity
+from integrations import payloads, signatures
 from integrations.channel import Channel
 from integrations.smartsupp.api import Api, content_text
 from integrations.smartsupp.settings import SmartsuppSettings
@@ -42,16 +42,11 @@ class SmartsuppChannel(Channel):
 
         The older hook that support can set up is not signed, and is refused.
         """
-        given = delivery.headers.get("x-smartsupp-hmac", "").encode("utf-8", "replace")
         wanted = hmac.new(self._secret, delivery.body, hashlib.sha256).hexdigest().encode()
-        if not hmac.compare_digest(given, wanted):
-            raise DeliveryRejected("smartsupp: the signature is missing or wrong")
+        signatures.check("smartsupp", [delivery.headers.get("x-smartsupp-hmac", "")], [wanted])
 
     def parse(self, delivery: Delivery) -> Sequence[Inbound]:
-        try:
-            event = json.loads(delivery.body)
-        except (ValueError, RecursionError):
-            raise PayloadNotUnderstood("smartsupp: not JSON") from None
+        event = payloads.read("smartsupp", delivery.body)
         kind, data = _text(event, "event"), _at(event, "data")
         if _text(event, "type") != "event_callback" or not kind or not isinstance(data, dict):
             raise PayloadNotUnderstood("smartsupp: no event with its data")

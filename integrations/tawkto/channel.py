@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from dsr.errors import DeliveryRejected, PayloadNotUnderstood, VendorRefused
+from dsr.errors import PayloadNotUnderstood, VendorRefused
 from dsr.messages import ConversationRef, Delivery, Evidence, Inbound, InboundMessage, Reply
+from integrations import payloads, signatures
 from integrations.channel import Channel
 from integrations.tawkto.settings import TawktoSettings
 
@@ -40,10 +40,8 @@ class TawktoChannel(Channel):
 
     def verify(self, delivery: Delivery) -> None:
         """`X-Tawk-Signature` is the hex HMAC-SHA1 of the raw body with the webhook's secret. It signs no time."""
-        given = delivery.headers.get("x-tawk-signature", "").encode("utf-8", "replace")
         wanted = hmac.new(self._secret, delivery.body, hashlib.sha1).hexdigest().encode()
-        if not hmac.compare_digest(given, wanted):
-            raise DeliveryRejected("tawkto: the signature is missing or wrong")
+        signatures.check("tawkto", [delivery.headers.get("x-tawk-signature", "")], [wanted])
 
     def parse(self, delivery: Delivery) -> Sequence[Inbound]:
         """The visitor's words, each once, whichever of the events brings them first.
@@ -51,10 +49,7 @@ class TawktoChannel(Channel):
         The address is what the visitor typed or the page said: a claim. The events do not say whether secure mode
         vouched for it.
         """
-        try:
-            event = json.loads(delivery.body)
-        except (ValueError, RecursionError):
-            raise PayloadNotUnderstood("tawkto: not JSON") from None
+        event = payloads.read("tawkto", delivery.body)
         kind = _text(event, "event")
         if kind in STARTED:
             message = _at(event, "message")

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 from dsr.errors import DeliveryRejected, PayloadNotUnderstood
 from dsr.messages import ContactChanged, ConversationRef, Delivery, Evidence, Inbound, InboundMessage, Reply
 from dsr.model import Identity
+from integrations import signatures
 from integrations.channel import Channel
 from integrations.zendesk.api import SupportApi, path_id
 from integrations.zendesk.payload import at, ident, read, text, when
@@ -45,10 +46,8 @@ class ZendeskChannel(Channel):
     def verify(self, delivery: Delivery) -> None:
         """base64(HMAC-SHA256(secret as raw text, timestamp + body)); five minutes around the signed time."""
         signed_at = delivery.headers.get("x-zendesk-webhook-signature-timestamp", "")
-        given = delivery.headers.get("x-zendesk-webhook-signature", "").encode("utf-8", "replace")
-        wanted = signature(self._secret, signed_at, delivery.body)
-        if not hmac.compare_digest(given, wanted):
-            raise DeliveryRejected("zendesk: the signature is missing or wrong")
+        given = delivery.headers.get("x-zendesk-webhook-signature", "")
+        signatures.check("zendesk", [given], [signature(self._secret, signed_at, delivery.body)])
         try:
             age = abs(delivery.received_at - datetime.fromisoformat(signed_at))
         except (ValueError, TypeError, OverflowError):

@@ -5,14 +5,14 @@ Webhooks: https://developer.zendesk.com/api-reference/conversations/#tag/Webhook
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, ClassVar
 
-from dsr.errors import DeliveryRejected, PayloadNotUnderstood, VendorRefused
+from dsr.errors import PayloadNotUnderstood, VendorRefused
 from dsr.messages import ContactChanged, ConversationRef, Delivery, Evidence, Inbound, InboundMessage, Reply
 from dsr.model import Identity
+from integrations import signatures
 from integrations.channel import Channel
 from integrations.zendesk.api import SupportApi, path_id
 from integrations.zendesk.channel import MESSAGING, said_on_ticket
@@ -39,9 +39,7 @@ class ZendeskMessagingChannel(Channel):
 
     def verify(self, delivery: Delivery) -> None:
         """`X-API-Key` is the webhook's shared secret. Neither body nor time is signed: the transport must be HTTPS."""
-        given = delivery.headers.get("x-api-key", "").encode("utf-8", "replace")
-        if not hmac.compare_digest(given, self._secret):
-            raise DeliveryRejected("zendesk-messaging: the shared secret is missing or wrong")
+        signatures.check("zendesk-messaging", [delivery.headers.get("x-api-key", "")], [self._secret])
 
     def parse(self, delivery: Delivery) -> Sequence[Inbound]:
         """| what | where in `events[]` |

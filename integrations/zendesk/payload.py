@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Any
 
 from dsr.errors import PayloadNotUnderstood
+from integrations import payloads
 
 
 def read(body: bytes) -> dict[str, Any]:
@@ -15,10 +15,7 @@ def read(body: bytes) -> dict[str, Any]:
     Raises:
         PayloadNotUnderstood: it is none.
     """
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        raise PayloadNotUnderstood("zendesk: not JSON") from None
+    found = payloads.read("zendesk", body)
     if not isinstance(found, dict):
         raise PayloadNotUnderstood("zendesk: not a JSON object")
     return found

@@ -1,4 +1,4 @@
-"""`flask dsr extend|refuse|unfreeze|hold|release|child`: what a person decides about a request."""
+"""`flask dsr extend|refuse|unfreeze|hold|release|child|forward`: what a person decides about a request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from command_line.common import explained, get_desk
 from command_line.requests import dsr
-from dsr import agent_decisions, children, extension, holds, refusal, requests
+from dsr import agent_decisions, children, extension, forwarding, holds, refusal, requests
 from dsr.desk import Desk
 
 as_agent = click.option("--as", "agent", default="operator", help="Who acts.")
@@ -112,3 +112,13 @@ def dsr_release(reference: str, processor: str, agent: str) -> None:
 def dsr_child(reference: str, decision: str, agent: str) -> None:
     """What becomes of an account reported as a child's; the same from a second agent carries it out."""
     _act(reference, lambda desk, conn, known: children.decide(desk, conn, agent, known, decision))
+
+
+@dsr.command("forward")
+@click.argument("reference")
+@click.argument("customer")
+@as_agent
+@explained
+def dsr_forward(reference: str, customer: str, agent: str) -> None:
+    """Tell CUSTOMER (an account id), the controller of its lists, of a recipient's request."""
+    _act(reference, lambda desk, conn, known: forwarding.by_hand(desk, conn, agent, known, customer))

@@ -7,7 +7,7 @@ from datetime import date
 
 import sqlalchemy as sa
 
-from dsr import children, commands, extension, holds, refusal, requests, unfreezing
+from dsr import children, commands, extension, forwarding, holds, refusal, requests, unfreezing
 from dsr.desk import Desk
 from dsr.errors import RequestError
 
@@ -15,7 +15,8 @@ HELP = """`/privacy extend REF complexity|number [NOTE]` two more months, once, 
 `/privacy refuse REF GROUND REASON` propose a refusal; `/privacy refuse REF confirm` by a second agent sends the letter
 `/privacy unfreeze REF continue|withdraw` after "this was not me": a fresh code, or the end
 `/privacy child REF erase|consent|false` what becomes of a reported child's account; a second agent says the same
-`/privacy hold REF PROCESSOR GROUND LAST-DAY [KIND]` keep records on a legal ground; `/privacy release REF PROCESSOR`"""
+`/privacy hold REF PROCESSOR GROUND LAST-DAY [KIND]` keep records on a legal ground; `/privacy release REF PROCESSOR`
+`/privacy forward REF CUSTOMER-ACCOUNT` a recipient of that customer's mail asks: tell the customer"""
 
 
 def extend(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> str:
@@ -80,6 +81,13 @@ def child(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> 
     return f"{reference}: {children.decide(desk, conn, agent, reference, arguments[1].lower())}."
 
 
+def forward(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> str:
+    if len(arguments) != 2:
+        raise RequestError("say `/privacy forward REF CUSTOMER-ACCOUNT`, the customer by its account id")
+    reference = requests.normalise_reference(arguments[0])
+    return f"{reference}: {forwarding.by_hand(desk, conn, agent, reference, arguments[1])}."
+
+
 COMMANDS: dict[str, Callable[[Desk, sa.Connection, str, list[str]], str]] = {
     "extend": extend,
     "refuse": refuse,
@@ -87,4 +95,5 @@ COMMANDS: dict[str, Callable[[Desk, sa.Connection, str, list[str]], str]] = {
     "hold": hold,
     "child": child,
     "release": release,
+    "forward": forward,
 }

@@ -197,6 +197,7 @@ class Table(_Part):
         suppress: boolean column that stops promotional mail.
         restrict: boolean column that stops use (Art. 18).
         tag: text column for tags of the account.
+        company: column with the customer's company, told to recipients of its mail who proved themselves.
         rectify: columns that a rectification may change.
         identifiers: set on the table of identifiers at other processors.
     """
@@ -217,6 +218,7 @@ class Table(_Part):
     suppress: str = ""
     restrict: str = ""
     tag: str = ""
+    company: str = ""
     rectify: tuple[Name, ...] = ()
     identifiers: IdentifierColumns | None = None
 
@@ -228,7 +230,7 @@ class Table(_Part):
     @model_validator(mode="after")
     def _consistent(self) -> Table:
         named = [*self.person.values(), *self.clear, *self.secret, *self.rectify]
-        named += [c for c in (self.customer, self.kept_from, self.suppress, self.restrict, self.tag) if c]
+        named += [c for c in (self.customer, self.kept_from, self.suppress, self.restrict, self.tag, self.company) if c]
         named += list(self.identifiers.model_dump().values()) if self.identifiers else []
         problems = [f"column {c} is not in columns" for c in dict.fromkeys(named) if c not in self.columns]
         if (self.erasure == "anonymise") != bool(self.clear):

@@ -66,3 +66,9 @@ def message_again(desk: Desk, message_id: int, delay: float) -> None:
     """Try a message again after `delay` seconds."""
     with desk.db.write() as conn:
         desk.tasks.message_again(conn, message_id, delay)
+
+
+def forward_again(desk: Desk, reference: str, account: str, delay: float) -> None:
+    """Try again after `delay` seconds to forward a request to a customer."""
+    with desk.db.write() as conn:
+        desk.tasks.forward(conn, reference, account, delay)

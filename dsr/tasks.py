@@ -59,6 +59,15 @@ class Tasks:
         """Ask whether what a request restricted still stands."""
         self._enqueue(conn, REQUESTS, "look_again", f"look:{reference}:{secrets.token_hex(8)}", 0, reference)
 
+    def forward(self, conn: sa.Connection, reference: str, account: str, delay: float = 0) -> None:
+        """Tell a customer, by account id, of a request about its mail.
+
+        Args:
+            delay: seconds.
+        """
+        id = f"forward:{reference}:{secrets.token_hex(8)}"
+        self._enqueue(conn, REQUESTS, "forward", id, delay, f"{reference} {account}")
+
     def _enqueue(self, conn: sa.Connection, queue: str, name: str, id: str, delay: float, argument: object) -> None:
         options: EnqueueOptions = {"queue_name": queue, "workflow_name": name, "workflow_id": id}
         if delay > 0:

@@ -18,7 +18,7 @@ from dsr.settings import Settings
 from dsr.store.tables import workers
 from dsr.tasks import APPLICATION, MESSAGES, REQUESTS
 from intents import detect
-from workflows import message, request, returned, sending, standing
+from workflows import forwarding, message, request, returned, sending, standing
 from workflows.context import Worker
 
 log = structlog.get_logger()
@@ -59,6 +59,17 @@ def advance(reference: str) -> None:
 @DBOS.workflow(name="look_again")
 def look_again(reference: str) -> None:
     standing.look(_running(), reference)
+
+
+@DBOS.workflow(name="forward")
+def forward(reference_and_account: str) -> None:
+    worker = _running()
+    reference, _, account = reference_and_account.partition(" ")
+    try:
+        forwarding.by_hand(worker, reference, account)
+    except VendorError as error:
+        log.warning("a customer could not be looked up", reference=reference, problem=error.what)
+        sweep.forward_again(worker.desk, reference, account, worker.desk.settings.retry_base)
 
 
 def own_engine(settings: Settings) -> sa.Engine:

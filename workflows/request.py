@@ -27,6 +27,7 @@ from dsr import (
 )
 from dsr.errors import NotFound, VendorError, VendorRefused
 from dsr.export import collect
+from dsr.forwarding import forward_kept
 from dsr.fulfilment import Next, Step
 from dsr.model import (
     Findings,
@@ -44,6 +45,7 @@ from dsr.model import (
 )
 from dsr.requests import SubjectRequest
 from integrations.processor import Processor
+from workflows import forwarding
 from workflows.context import Worker
 
 log = structlog.get_logger()
@@ -68,6 +70,7 @@ def advance(worker: Worker, reference: str) -> None:
         steps = _planned(worker, reference)
         if steps is None:
             return
+        forward_kept(worker.desk, request, steps)
         todo = fulfilment.next_for(steps, worker.desk.now(), finishing.farewell(worker.desk, reference, steps))
         if todo.idle:
             _sleep(worker, reference, todo, steps)
@@ -92,8 +95,9 @@ def _resolve(worker: Worker, request: SubjectRequest) -> bool:
         return False
     try:
         more = subject.plus(found.identities).plus(_authors(worker, request))
+        forwarding.remember(worker, request, Identities(found.identities))
     except VendorError as error:
-        log.warning("the channel did not answer", problem=error.what)
+        log.warning("the channel or the own database did not answer", problem=error.what)
         with desk.db.write() as conn:
             desk.tasks.advance(conn, request.reference, delay=desk.settings.retry_base)
         return False

@@ -7,6 +7,7 @@ in every client. Tokens in links must have no hyphen: the code is the only thing
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
@@ -206,6 +207,23 @@ def refused_mail(to: str, language: str, *, reference: str, right: Right, reason
     named = word("right", right, language)
     mail = _mail(to, language, "refused", "notice", company, reference=reference, right=named, reason=reason.strip())
     return require(mail, "Art. 12(4) GDPR", _ways_out(reason, company, language))
+
+
+def forwarded_mail(
+    to: str, language: str, *, reference: str, right: Right, recipient: str, received: datetime, company: Company
+) -> Mail:
+    """To a customer, the controller: a recipient of its mail asks for a right (Art. 28(3)(e)). Nothing else is told."""
+    did = {Right.UNSUBSCRIBE: "suppressed", Right.OBJECTION: "suppressed", Right.ERASURE: "erased"}.get(
+        right, "nothing"
+    )
+    params = {"reference": reference, "recipient": recipient, "received": date(received, language, company.timezone)}
+    params |= {"right": word("forwarded", right, language), "done": word("forwarded_done", did, language)}
+    return _mail(to, language, "forwarded", "notice", company, **params)
+
+
+def controller_mail(to: str, language: str, *, reference: str, names: Sequence[str], company: Company) -> Mail:
+    """To the proved address: who decides about the data used for that mail, and that the request was passed on."""
+    return _mail(to, language, "controller", "notice", company, reference=reference, names="\n".join(names))
 
 
 def objection_refused_mail(

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from dsr import deadlines
 from dsr.errors import VendorAnswerUnexpected, VendorUnavailable
+from dsr.forwarding import Customer
 from dsr.model import (
     DataFile,
     Findings,
@@ -148,6 +149,37 @@ class OwnDatabaseProcessor(Processor):
         with self._connect(reading=True) as conn:
             rows = conn.execute(query.execution_options(yield_per=BATCH)).scalars()
             yield from (address for address in rows if address)
+
+    def customers_of(self, address: str, *, still_mailed: bool) -> tuple[Customer, ...]:
+        """The customers in whose lists an address stands: they are the controllers there.
+
+        Args:
+            still_mailed: only those whose list may still mail it.
+        """
+        subject = Identities.of_email(address)
+        accounts: set[str] = set()
+        with self._connect(reading=True) as conn:
+            for table in self._tables:
+                if table.role == "processor":
+                    query = self._select(table, subject, sa.cast(sa.column(table.customer), sa.String)).distinct()
+                    if still_mailed and table.suppress:
+                        flag = sa.func.coalesce(sa.column(table.suppress, sa.Boolean), sa.false())
+                        query = query.where(flag.is_(sa.false()))
+                    accounts |= {str(found) for found in conn.execute(query).scalars() if found}
+            return self._customers(conn, accounts)
+
+    def customer(self, account: str) -> Customer | None:
+        """One customer by account id; None if there is none, or it has no address."""
+        with self._connect(reading=True) as conn:
+            return next(iter(self._customers(conn, {account})), None)
+
+    def _customers(self, conn: sa.Connection, accounts: set[str]) -> tuple[Customer, ...]:
+        table = self._policy.own_database.accounts
+        id = sa.cast(sa.column(table.person["account_id"]), sa.String)
+        company = sa.column(table.company, sa.String) if table.company else sa.literal("")
+        query = sa.select(id, sa.column(table.person["email"], sa.String), company).select_from(sa.table(table.name))
+        rows = conn.execute(query.where(id.in_(accounts)).order_by(id)).all() if accounts else ()
+        return tuple(Customer(str(row[0]), row[1], row[2] or "") for row in rows if row[1])
 
     # -- acting --------------------------------------------------------------------------------------------------
 

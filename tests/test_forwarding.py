@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from dsr import commands, forwarding, receipts, requests, retention
+from dsr import commands, forwarding, receipts, requests, resubscription, retention
 from dsr.desk import utc_now
 from dsr.letters import mails
 from dsr.letters.catalogue import LANGUAGES
@@ -90,6 +90,16 @@ def test_who_says_it_again_gives_the_customer_no_second_mail(desk: Office) -> No
     unsubscribed(desk)
     unsubscribed(desk)
     assert len(notices(desk)) == 1
+
+
+def test_who_wants_mail_again_is_not_passed_on_as_wanting_none(desk: Office) -> None:
+    with desk.desk.db.write() as conn:
+        reference = requests.open_request(
+            desk.desk, conn, Right.UNSUBSCRIBE, READER, received_at=desk.now(), channel=resubscription.CHANNEL,
+            status=S.IN_PROGRESS, opened_by="customer",
+        )  # fmt: skip
+    request.advance(desk.worker, reference)
+    assert "customers" not in kept(desk, reference).details
 
 
 def test_every_customer_with_the_address_in_a_list_is_told(desk: Office) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dsr import forwarding, requests
+from dsr import forwarding, requests, resubscription
 from dsr.fulfilment import OWN_DATABASE
 from dsr.model import Identities, Right
 from dsr.requests import SubjectRequest
@@ -16,6 +16,8 @@ def remember(worker: Worker, request: SubjectRequest, found: Identities) -> None
     Raises:
         VendorError: the database did not answer.
     """
+    if request.row.channel == resubscription.CHANNEL:
+        return  # it asks for mail, not for its end
     own = worker.connections.processors[OWN_DATABASE]
     holder = bool(found.of("account_id"))
     if isinstance(own, OwnDatabaseProcessor) and forwarding.concerns(request.right, account_holder=holder):

@@ -6,8 +6,12 @@ from collections.abc import Callable
 
 import pytest
 import requests
+import sqlalchemy as sa
 
 from dsr import suppression
+from dsr.model import Identities, Instruction, Operation, Right
+from dsr.store import tables
+from dsr.store.database import make_engine
 from integrations.twin import Person
 from tests.house import House
 
@@ -71,8 +75,15 @@ def test_who_subscribes_again_gets_mail_from_the_senders_again(house: House) -> 
     path = "/unsubscribe/" + suppression.token(house.desk, person.email)
     client = house.app.test_client()
     client.post(path, data={"List-Unsubscribe": "One-Click"})
-    for name in ("intercom", "mailgun", "mailchimp"):
-        house.wait(lambda name=name: SENDERS[name](house, person), f"{name} to stop")  # type: ignore[misc]
+
+    def over() -> bool:
+        c = tables.requests.c
+        query = sa.select(c.status).where(c.address_hash == house.desk.vault.hash("address", person.email))
+        with house.desk.db.read() as conn:
+            return set(conn.execute(query).scalars()) <= {"completed", "partially_completed"}
+
+    house.wait(over, "every sender to be told")
+    assert all(SENDERS[name](house, person) for name in ("intercom", "mailgun", "mailchimp"))
     client.post(path, data={"do": "resubscribe"})
 
     def again() -> bool:
@@ -82,3 +93,24 @@ def test_who_subscribes_again_gets_mail_from_the_senders_again(house: House) -> 
     house.wait(again, "the senders to mail again")
     assert not any(r["email"] == person.email for r in house.state("mailgun")["unsubscribes"])
     house.wait(lambda: "HubSpot" in client.get(path).text, "the page to tell")
+
+
+def test_who_subscribes_again_to_our_mail_has_not_subscribed_to_that_of_our_customers(house: House) -> None:
+    person = house.person("own_database")
+    own = house.app.extensions["connections"].processors["own_database"]
+    engine = make_engine(house.twins["own_database"].world.env["OWN_DATABASE_URL"], pool_size=1)
+    with engine.begin() as conn:  # somebody else's list has the same address
+        row = {"id": "sub-again", "account_id": "another", "email": person.email, "name": "", "suppressed": False}
+        conn.execute(sa.insert(sa.table("subscribers", *map(sa.column, row))).values(row))
+    engine.dispose()
+
+    def flags() -> tuple[bool, bool]:
+        state = house.state("own_database")
+        rows = [next(r for r in state[t] if r["email"] == person.email) for t in ("accounts", "subscribers")]
+        return bool(rows[0]["marketing_opt_out"]), bool(rows[1]["suppressed"])
+
+    subject = Identities.of_email(person.email)
+    own.perform(Instruction("PR-TEST01", Right.UNSUBSCRIBE, Operation.SUPPRESS, subject, "k"))
+    assert flags() == (True, True)
+    own.perform(Instruction("PR-TEST01", Right.UNSUBSCRIBE, Operation.LIFT, subject, "k"))
+    assert flags() == (False, True)

@@ -6,7 +6,7 @@ data: `[own_database]` in `policy.toml`. Every operation is one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from typing import Any, ClassVar
@@ -252,7 +252,12 @@ class OwnDatabaseProcessor(Processor):
         return True
 
     def resubscribe(self, instruction: Instruction) -> Receipt:
-        return self._set(instruction.subject, "suppress", False)
+        """In the company's own tables. In the lists of its customers the stop stays: who subscribes to our mail has
+        not subscribed to theirs."""
+        with self._connect() as conn:
+            subject = self._resolved(conn, instruction.subject)
+            counts = self._flag(conn, subject, "suppress", False, [t for t in self._tables if t.role != "processor"])
+        return done(counts) if counts else no_match()
 
     def rectify(self, instruction: Instruction) -> Receipt:
         counts: dict[str, int] = {}
@@ -283,9 +288,16 @@ class OwnDatabaseProcessor(Processor):
             counts = self._flag(conn, self._resolved(conn, subject), column, value)
         return done(counts) if counts else no_match()
 
-    def _flag(self, conn: sa.Connection, subject: Identities, which: str, value: bool) -> dict[str, int]:
+    def _flag(
+        self,
+        conn: sa.Connection,
+        subject: Identities,
+        which: str,
+        value: bool,
+        tables: Sequence[Table] | None = None,
+    ) -> dict[str, int]:
         counts = {}
-        for table in self._tables:
+        for table in self._tables if tables is None else tables:
             if name := getattr(table, which):
                 changed = conn.execute(
                     self._table(table).update().where(self._whose(table, subject)).values({name: value})

@@ -18,7 +18,7 @@ from dsr.store.database import attempt
 from dsr.store.tables import requests as requests_table
 
 HELP = f"""*Privacy Desk*
-`/privacy list` open requests, the most urgent first
+`/privacy list [PAGE]` open requests, the most urgent first
 `/privacy show REF` one request: due date, steps, what waits for a person
 `/privacy plan REF` a dry run: what every processor holds and would lose, in counts
 `/privacy open EMAIL RIGHT` open a request for somebody; proof is asked from that person.
@@ -31,6 +31,7 @@ HELP = f"""*Privacy Desk*
 {agent_decisions.HELP}
 {acting.HELP}
 `/privacy help` this text"""
+PAGE = 20  # requests in one answer
 READ_ONLY = frozenset({"", "help", "list", "show"})
 SORRY = "Sorry, only privacy agents can use this command. Ask your data protection officer to be added."
 
@@ -87,19 +88,24 @@ def _help(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> 
 
 
 def _list(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> str:
+    if len(arguments) > 1 or not all(x.isascii() and x.isdigit() and 0 < int(x) < 10_000 for x in arguments):
+        raise RequestError("say `/privacy list` or `/privacy list 2`")
+    page = int(arguments[0]) if arguments else 1
     c = requests_table.c
-    open_ = [str(s) for s in requests.OPEN] + ["partially_completed"]
-    rows = conn.execute(
-        sa.select(requests_table).where(c.status.in_(open_)).order_by(c.due_at, c.reference).limit(21)
-    ).all()
+    open_ = c.status.in_([str(s) for s in requests.OPEN] + ["partially_completed"])
+    total = conn.execute(sa.select(sa.func.count()).where(open_)).scalar_one()
+    query = sa.select(requests_table).where(open_).order_by(c.due_at, c.reference)
+    rows = conn.execute(query.limit(PAGE).offset(PAGE * (page - 1))).all()
     if not rows:
-        return "No open requests."
+        return "No open requests." if page == 1 else f"There are {total} open requests; they end before that page."
     lines = [
         f"`{row.reference}` {_words_of(row.right)} · {_words_of(row.status)} · {row.address_masked or '(no address)'}"
         f" · {row.channel} · due {_date(desk, row.due_at)}"
-        for row in rows[:20]
+        for row in rows
     ]
-    return "\n".join([*lines, *(["… and more"] if len(rows) > 20 else [])])
+    if (left := total - PAGE * page) > 0:
+        lines.append(f"… and {left} more: `/privacy list {page + 1}`")
+    return "\n".join(lines)
 
 
 def _show(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> str:

@@ -217,8 +217,12 @@ class Twin:
         return [p for p in self.world.people if self.name in p.at]
 
     def reset(self) -> None:
+        """Empty and seeded again; the access tokens stay valid, since whoever uses the twin has not been reset."""
         with self.records.lock:
+            tokens = dict(self.records["tokens"])
             self.records.clear()
+            for id, body in tokens.items():
+                self.records["tokens"][id] = body
             self.faults.clear()
             self._calls.clear()
             with self.records.transaction():

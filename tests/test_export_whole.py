@@ -57,6 +57,8 @@ def taken(house: House, right: Right, language: str = "en") -> zipfile.ZipFile:
 
 @pytest.fixture(scope="module")
 def packages(house: House) -> dict[Right, zipfile.ZipFile]:
+    for twin in house.twins.values():
+        twin.reset()  # another test may have had Maria erased
     for channel in ("intercom", "zendesk"):
         thread = house.say(channel, "How do I import my contacts?", MARIA)
         theirs = f"I am Ion Third, reach me at {THIRD} or +40 721 555 666."
@@ -76,7 +78,8 @@ def rows(archive: zipfile.ZipFile, name: str) -> list[dict[str, Any]]:
 
 def test_every_processor_that_exports_is_in_the_package(packages: dict[Right, zipfile.ZipFile]) -> None:
     listed = json.loads(packages[Right.ACCESS].read("manifest.json"))["files"]
-    assert {f["processor"] for f in listed if "processor" in f} == set(EXPORTING.split())
+    found = {f["processor"] for f in listed if "processor" in f} - {"privacy_desk"}  # ours: if she has written to us
+    assert found == set(EXPORTING.split())
 
 
 def test_every_file_of_every_processor_fits_the_schema_beside_it(packages: dict[Right, zipfile.ZipFile]) -> None:

@@ -2,13 +2,14 @@
 
 With `--hold-out F` (0 to 9) a tenth of the meaning groups is kept out, their logits go to the file named by
 `--scores`, and no encoder is written unless `--output` says so: this is how figures on unseen lines are made.
+`--continue-from encoder.npz --whole-epochs 0` learns on from a finished encoder, when some lines are new.
 """
 
 # mypy: ignore-errors
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,19 +40,21 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--hold-out", type=int)
     parser.add_argument("--scores", type=Path)
+    parser.add_argument("--continue-from", type=Path)
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     lines = training_lines()
     texts = model_texts(lines)
     e5 = E5.load()
-    kept = vocabulary.choose(e5, texts)
+    finished = np.load(options.continue_from) if options.continue_from else None
+    kept = vocabulary.numbers(e5, stored_pieces(finished)) if finished else vocabulary.choose(e5, texts)
     tokens = vocabulary.tokenizer(e5, kept)
     labels, weights = targets(lines)
     texts = readable(lines, texts, labels, weights, tokens)
     held = np.array([fold_of(line, FOLDS) == options.hold_out for line in lines])
     weights = label_weights(weights)
     examples = [Example(texts[i], lines[i].lang, labels[i], weights[i]) for i in np.flatnonzero(~held)]
-    start = starting_point(e5, kept, options.layers)
+    start = starting_point(e5, kept, options.layers) | (learned(finished) if finished else {})
     inside = [tokens(texts[i]) for i in np.flatnonzero(held)]
     print(
         f"{len(examples)} examples, {len(kept)} pieces, {options.layers} layers, {len(inside)} lines held out",
@@ -112,6 +115,24 @@ def starting_point(e5: E5, kept: np.ndarray, layers: int) -> dict:
         "positions": positions + e5.vector("emb.type").reshape(-1, WIDTH)[0],
         "norm": np.stack([e5.vector("emb.ln.w"), e5.vector("emb.ln.b")]),
     }
+
+
+def learned(finished: Mapping[str, np.ndarray]) -> dict:
+    """Layers and heads of a finished encoder, as `export` has written them."""
+    layers: dict[str, list[np.ndarray]] = {}
+    for number in range(int(finished["layers"])):
+        for name in VECTORS:
+            layers.setdefault(name, []).append(finished[f"{name}_{number}"].astype(np.float32))
+        for name in MATRICES:
+            whole = finished[f"{name}_{number}"].astype(np.float32) * finished[f"{name}_scale_{number}"]
+            layers.setdefault(name, []).append(whole)
+    heads = {name: finished[name].astype(np.float32) for name in ("exit", "exit_bias", "head", "head_bias")}
+    return {"layers": {name: np.stack(each) for name, each in layers.items()}, "heads": heads}
+
+
+def stored_pieces(finished: Mapping[str, np.ndarray]) -> list[str]:
+    """The word pieces of a finished encoder, in their order."""
+    return finished["pieces"].tobytes().decode().split("\n")
 
 
 def export(e5: E5, kept: np.ndarray, parameters: dict) -> dict[str, np.ndarray]:

@@ -43,7 +43,8 @@ def finetune(
     """Return the fine-tuned parameters, pruned to `heads` attention heads and `inner` units in each layer.
 
     First the whole model learns the task; the parts that then matter least to the loss are cut; what is left learns
-    on. `start` holds the stacked layers, the table and its normalisation.
+    on. `start` holds the stacked layers, the table and its normalisation; with `heads` beside them and no whole
+    epochs, what was pruned and trained before learns on.
     """
     parameters = _initial(start)
     fixed = {name: jnp.asarray(start[name]) for name in ("table", "positions", "norm")}
@@ -73,7 +74,7 @@ def finetune(
                     say(f"stage {stage + 1} step {done}/{total} loss {running:.3f} {time.time() - began:.0f} s")
             if after_epoch:
                 after_epoch(parameters)
-        if stage == 0:
+        if stage == 0 and epochs:
             parameters = _pruned(parameters, weight_of, heads, inner)
     return parameters
 
@@ -126,11 +127,13 @@ def _as_tuple(batch: Batch) -> tuple:
 
 
 def _initial(start: dict[str, np.ndarray]) -> dict:
+    layers = {name: jnp.asarray(value) for name, value in start["layers"].items()}
+    if "heads" in start:
+        return {"layers": layers} | {name: jnp.asarray(value) for name, value in start["heads"].items()}
     generator = np.random.RandomState(0)
     width = start["table"].shape[1]
     head = generator.randn(width, 3 * len(LABELS)).astype(np.float32) * 0.02
     bias = np.full(len(LABELS), -2.0, dtype=np.float32)
-    layers = {name: jnp.asarray(value) for name, value in start["layers"].items()}
     heads = {"head": jnp.asarray(head), "head_bias": jnp.asarray(bias)}
     exits = {"exit": jnp.asarray(head), "exit_bias": jnp.asarray(bias)}
     return {"layers": layers} | heads | exits

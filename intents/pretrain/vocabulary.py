@@ -35,3 +35,9 @@ def tokenizer(e5: E5, kept: np.ndarray) -> Tokenizer:
 def pieces(e5: E5, kept: np.ndarray) -> list[str]:
     """The kept pieces; the special ones get names that no text can contain."""
     return [f"<{n}>\t" if n < 3 else e5.pieces[number] for n, number in enumerate(kept.tolist())]
+
+
+def numbers(e5: E5, kept: Iterable[str]) -> np.ndarray:
+    """Numbers in e5's table of pieces as `pieces` names them."""
+    place = {piece: number for number, piece in enumerate(e5.pieces)}
+    return np.array([_SPECIAL[n] if n < 3 else place[piece] for n, piece in enumerate(kept)])

@@ -29,6 +29,7 @@ def write_card(directory: Path = DOCS) -> None:
         "total": total_table(rows),
         "intents": intent_table(rows),
         "languages": group_table("language", rows, lambda r: r.line.lang),
+        "writers": group_table("development batch", rows, lambda r: r.line.source),
         "groups": group_table("kind of message", rows, lambda r: r.line.note or "-"),
         "confusion": confusion_table(rows),
         "calibration": "```\n" + "\n".join(calibration(rows)) + "\n```",

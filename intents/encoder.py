@@ -18,7 +18,7 @@ from intents.linear import Floats
 from intents.tokens import Tokenizer
 
 ENCODER_FILE = Path(__file__).parent / "encoder.npz"
-MAX_TOKENS = 96
+MAX_TOKENS = 128
 EXIT_AFTER = 5  # layers after which a clear case is decided
 HEAD_SIZE = 32
 BEGIN, END, UNKNOWN = 0, 1, 2  # numbers of the special pieces in the reduced vocabulary

@@ -40,7 +40,7 @@ class Model:
     gate: Floats  # per label: an n-gram score below which the label is out of the question
     alone: Floats  # per label: slope and offset of the n-gram score where the encoder is not asked
     half_way: Floats  # as `combiner`, for the scores of the encoder's lower layers
-    combiner: Floats  # per label: weight of the n-gram score, weight of the encoder's, offset
+    combiner: Floats  # per label: weight of its n-gram score, weights of the encoder's scores of all labels, offset
     thresholds: Floats  # per label
     unsure_from: Floats  # per label: lower end of the unsure band
 
@@ -64,11 +64,11 @@ class Model:
             readable = readable_text(text, encoder.tokens, self.ngram_logits)
 
             def settled(lower: Floats) -> bool:
-                intents = _combined(linear, lower, self.half_way)[: len(INTENTS)]
+                intents = combined(linear, lower, self.half_way)[: len(INTENTS)]
                 return bool((np.abs(intents) > CLEAR).all())
 
             reading = encoder.read(encoder.tokens(readable), settled)
-            values = _combined(linear, reading.logits, self.half_way if reading.half_way else self.combiner)
+            values = combined(linear, reading.logits, self.half_way if reading.half_way else self.combiner)
             shares = reading.shares
         return Scored(dict(zip(LABELS, sigmoid(values).tolist(), strict=True)), shares)
 
@@ -85,8 +85,9 @@ LANGUAGE_BUCKETS = BUCKETS >> 3
 CLEAR = 2.0  # an intent is settled half-way if its probability is below 12 % or above 88 %
 
 
-def _combined(linear: Floats, read: Floats, weights: Floats) -> Floats:
-    return np.asarray(linear * weights[0] + read * weights[1] + weights[2], dtype=np.float32)
+def combined(linear: Floats, read: Floats, weights: Floats) -> Floats:
+    """Logits of all labels, of one message or a row each (see `train.fit_combiner`)."""
+    return np.asarray(linear * weights[0] + read @ weights[1:-1] + weights[-1], dtype=np.float32)
 
 
 _lock = threading.Lock()

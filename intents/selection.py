@@ -1,7 +1,8 @@
 """Long messages: which sentences the encoder gets to read.
 
 The encoder reads at most `MAX_TOKENS` pieces. Of a longer message it gets the sentences in which the n-gram model
-sees most of any label, in their order, so that a letter of three pages costs no more than a paragraph.
+sees most of any label, each with the one before it, in their order, so that a letter of three pages costs no more
+than a paragraph.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ def readable_text(
     sentences = split_sentences(text)
     lengths = [len(tokens(sentence)) for sentence in sentences]
     telling = [float(np.max(score(sentence))) for sentence in sentences]
-    chosen: set[int] = set()
-    room = limit
+    first = max(range(len(sentences)), key=lambda n: telling[n])
+    chosen, room = {first}, limit - lengths[first]
     for number in sorted(range(len(sentences)), key=lambda n: -telling[n]):
-        if lengths[number] <= room:
-            chosen.add(number)
-            room -= lengths[number]
-        elif not chosen:
-            chosen.add(number)
-            room = 0
+        # The sentence before says whose words these are, and whether they still hold: both, or the telling one alone.
+        for wanted in ({max(0, number - 1), number} - chosen, {number} - chosen):
+            cost = sum(lengths[n] for n in wanted)
+            if cost <= room:
+                chosen |= wanted
+                room -= cost
+                break
     return "\n".join(sentences[number] for number in sorted(chosen))

@@ -120,7 +120,7 @@ def starting_point(e5: E5, kept: np.ndarray, layers: int) -> dict:
 def learned(finished: Mapping[str, np.ndarray]) -> dict:
     """Layers and heads of a finished encoder, as `export` has written them."""
     layers: dict[str, list[np.ndarray]] = {}
-    for number in range(int(finished["layers"])):
+    for number in range(int(finished["layers"].item())):
         for name in VECTORS:
             layers.setdefault(name, []).append(finished[f"{name}_{number}"].astype(np.float32))
         for name in MATRICES:

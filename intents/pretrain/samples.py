@@ -14,7 +14,7 @@ from intents.encoder import BEGIN, END, MAX_TOKENS
 from intents.linear import Floats
 from intents.lines import LABELS
 
-LENGTHS = (12, 16, 20, 24, 32, 40, 56, 72, MAX_TOKENS + 2)  # batches are padded to one of these
+LENGTHS = (12, 16, 20, 24, 32, 40, 56, 72, 98, MAX_TOKENS + 2)  # batches are padded to one of these
 TOKENS_IN_BATCH = 1536
 _WITHDRAW = LABELS.index("withdraw")
 _SIGNAL_WEIGHT = 0.3

@@ -1,4 +1,4 @@
-"""`flask dsr extend|refuse|unfreeze|hold|release|child|forward`: what a person decides about a request."""
+"""`flask dsr extend|refuse|unfreeze|lift|hold|release|child|forward`: what a person decides about a request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from command_line.common import explained, get_desk
 from command_line.requests import dsr
-from dsr import agent_decisions, children, extension, forwarding, holds, refusal, requests
+from dsr import agent_decisions, children, extension, forwarding, holds, refusal, requests, unrestricting
 from dsr.desk import Desk
 
 as_agent = click.option("--as", "agent", default="operator", help="Who acts.")
@@ -73,6 +73,15 @@ def dsr_refuse(
 def dsr_unfreeze(reference: str, how: str, agent: str) -> None:
     """After "this was not me": continue by a fresh code, or withdraw."""
     _act(reference, lambda desk, conn, known: agent_decisions.unfreeze(desk, conn, agent, [known, how]))
+
+
+@dsr.command("lift")
+@click.argument("reference")
+@as_agent
+@explained
+def dsr_lift(reference: str, agent: str) -> None:
+    """The person wants a restriction lifted that stands: told now, lifted after the notice (Art. 18(3))."""
+    _act(reference, lambda desk, conn, known: unrestricting.lift(desk, conn, agent, known))
 
 
 @dsr.command("hold")

@@ -1,4 +1,4 @@
-"""The agents' commands by which a person decides what the law leaves to a person: `/privacy extend|refuse|unfreeze`."""
+"""The agents' commands by which a person decides what the law leaves to a person: `/privacy extend`, `refuse`, `lift`…"""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from datetime import date
 
 import sqlalchemy as sa
 
-from dsr import children, commands, extension, forwarding, holds, refusal, requests, unfreezing
+from dsr import children, commands, extension, forwarding, holds, refusal, requests, unfreezing, unrestricting
 from dsr.desk import Desk
 from dsr.errors import RequestError
 
 HELP = """`/privacy extend REF complexity|number [NOTE]` two more months, once, inside month one; the person is told
 `/privacy refuse REF GROUND REASON` propose a refusal; `/privacy refuse REF confirm` by a second agent sends the letter
 `/privacy unfreeze REF continue|withdraw` after "this was not me": a fresh code, or the end
+`/privacy lift REF` the person wants a standing restriction lifted: told now, lifted seven days later
 `/privacy child REF erase|consent|false` what becomes of a reported child's account; a second agent says the same
 `/privacy hold REF PROCESSOR GROUND LAST-DAY [KIND]` keep records on a legal ground; `/privacy release REF PROCESSOR`
 `/privacy forward REF CUSTOMER-ACCOUNT` a recipient of that customer's mail asks: tell the customer"""
@@ -44,6 +45,13 @@ def unfreeze(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) 
         commands.withdraw(desk, conn, f"agent:{agent}", reference, 'withdrawn after "this was not me"')
         return f"{reference} is withdrawn."
     return f"{reference}: {unfreezing.go_on(desk, conn, agent, reference)}."
+
+
+def lift(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> str:
+    if len(arguments) != 1:
+        raise RequestError("say `/privacy lift REF`")
+    reference = requests.normalise_reference(arguments[0])
+    return f"{reference}: {unrestricting.lift(desk, conn, agent, reference)}."
 
 
 def hold(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> str:
@@ -92,6 +100,7 @@ COMMANDS: dict[str, Callable[[Desk, sa.Connection, str, list[str]], str]] = {
     "extend": extend,
     "refuse": refuse,
     "unfreeze": unfreeze,
+    "lift": lift,
     "hold": hold,
     "child": child,
     "release": release,

@@ -63,10 +63,13 @@ def ready(desk: Desk, reference: str) -> SubjectRequest | None:
             return requests.move(
                 desk, conn, reference, S.IN_PROGRESS, who="desk", why="the cooling-off time is over", started_at=now
             )
-        if request.status in lifting.ENDED and not lifting.under_way(conn, reference):
+        lifts = request.status is S.COMPLETED and lifting.ended(conn, request)
+        if (lifts or request.status in lifting.ENDED) and not lifting.under_way(conn, reference):
             return None
-        acts = request.status in (S.IN_PROGRESS, S.PARTIALLY_COMPLETED, *lifting.ENDED) or (
-            request.status is S.WAITING_FOR_AGENT and request.right is Right.AGE_REPORT
+        acts = (
+            lifts
+            or request.status in (S.IN_PROGRESS, S.PARTIALLY_COMPLETED, *lifting.ENDED)
+            or (request.status is S.WAITING_FOR_AGENT and request.right is Right.AGE_REPORT)
         )
         return request if acts else None
 
@@ -133,10 +136,11 @@ def finish(desk: Desk, reference: str, labels: Mapping[str, str]) -> bool:
     with desk.db.write() as conn:
         request = requests.get(desk, conn, reference, lock=True)
         steps = receipts.steps(desk, conn, reference)
-        if request.status in (S.WAITING_FOR_AGENT, *lifting.ENDED):
+        if request.status in (S.WAITING_FOR_AGENT, S.COMPLETED, *lifting.ENDED):
             return False  # the age report's decision is an agent's; of what has ended only the lift was left
         if desk.proof.wait_for_code(request.right) and not request.verified:
             return _wait_for_proof(desk, conn, request)
+        lifted = lifting.ended(conn, request)
         over = fulfilment.complete(steps) and not holds.active(desk, conn, reference)
         to = S.COMPLETED if over else S.PARTIALLY_COMPLETED
         if to is request.status:
@@ -150,9 +154,10 @@ def finish(desk: Desk, reference: str, labels: Mapping[str, str]) -> bool:
         )
         if package is not None:
             _hand_out_package(desk, conn, request, to, package[1])
-        elif request.right not in (Right.UNSUBSCRIBE, Right.AGE_REPORT):  # of the latter nobody is told anything
+        elif not lifted and request.right not in (Right.UNSUBSCRIBE, Right.AGE_REPORT):
+            # Of an age report nobody is told anything, of a lift the person was told before.
             _issue_certificate(desk, conn, request, labels)
-        stands = standing.begins(desk, conn, request)
+        stands = not lifted and standing.begins(desk, conn, request)
         if to is S.COMPLETED and not stands and request.right not in (Right.EXPORT, Right.ACCESS):
             # The address has done its work; the keyed hash and the reference stay. (Of an export it goes with the
             # package, whose page may still have to mail a code.)

@@ -5,7 +5,7 @@ Art. 12(4) demands. A partial refusal is a hold on the records that it names.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,10 +18,8 @@ from dsr.letters import mails
 from dsr.messages import Mail
 from dsr.model import RequestStatus, Right
 from dsr.requests import SubjectRequest
-from dsr.rules import rule
 
 KIND = "refusal"
-LIFT_NOTICE = "gdpr-lift-notice"
 S = RequestStatus
 
 
@@ -80,7 +78,7 @@ def confirm(desk: Desk, conn: sa.Connection, agent: str, reference: str) -> str:
     why = f"{found.id} ({found.article}); the reasons are kept encrypted"
     weighed = request.right is Right.OBJECTION
     requests.move(desk, conn, reference, S.REFUSED, who=f"agent:{agent}", why=why, finished_at=desk.now())
-    lifts = _lifted(desk) if weighed else None
+    lifts = lifting.after_notice(desk) if weighed else None
     lifting.lift(desk, conn, reference, who=f"agent:{agent}", not_before=lifts, suppressed=weighed)
     identity.void(desk, conn, reference=reference)
     outgoing.mail(desk, conn, request.row.key_id, letter, f"refused:{reference}", reference)
@@ -100,12 +98,6 @@ def _allowed(desk: Desk, request: SubjectRequest, ground_id: str) -> grounds.Gro
     if not request.address:
         raise TransitionNotAllowed("there is no address for the letter that a refusal needs (GDPR Art. 12(4))")
     return found
-
-
-def _lifted(desk: Desk) -> datetime:
-    """When a restriction that was weighed is lifted, the person being told now (Art. 18(3))."""
-    now = desk.now()
-    return now + timedelta(days=rule(LIFT_NOTICE, now.date()).days)
 
 
 def _received(desk: Desk, request: SubjectRequest) -> date:
@@ -135,7 +127,7 @@ def _letter(desk: Desk, request: SubjectRequest, found: grounds.Ground, reason: 
             language,
             reference=request.reference,
             reason=reasons,
-            lifted=_lifted(desk),
+            lifted=lifting.after_notice(desk),
             company=desk.company,
         )
     return mails.refused_mail(

@@ -37,6 +37,7 @@ def once(desk: Desk) -> None:
                             "in_progress",
                             "waiting_for_agent",
                             "partially_completed",
+                            "completed",
                             *lifting.ENDED,  # if there is a restriction to lift
                         ]
                     ),

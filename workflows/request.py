@@ -155,7 +155,8 @@ def _planned(worker: Worker, reference: str) -> list[Step] | None:
     desk, processors = worker.desk, worker.connections.processors
     with desk.db.write() as conn:
         request = requests.get(desk, conn, reference, lock=True)
-        if request.status in lifting.ENDED:  # nothing is begun any more; a restriction is lifted
+        if lifting.ended(conn, request):  # nothing is begun any more; a restriction is lifted
+            lifting.spare(desk, conn, request)
             return receipts.steps(desk, conn, reference) or None
         todo = fulfilment.plan(
             request.right,

@@ -245,6 +245,16 @@ def objection_refused_mail(
     return require(mail, "Art. 12(4) GDPR", parts)
 
 
+def lifted_mail(to: str, language: str, *, reference: str, lifted: datetime, company: Company) -> Mail:
+    """The person asked for the end of a restriction: the notice before the lift (Art. 18(3)).
+
+    Args:
+        lifted: when the restriction is lifted.
+    """
+    day = date(lifted, language, company.timezone)
+    return _mail(to, language, "lifted", "notice", company, reference=reference, lifted=day)
+
+
 def partly_refused_mail(
     to: str,
     language: str,

@@ -1,4 +1,4 @@
-"""The agents' commands by which a person decides what the law leaves to a person: `/privacy extend`, `refuse`, `lift`…"""
+"""The agents' commands by which a person decides what the law leaves to a person: `/privacy extend`, `refuse`, …"""
 
 from __future__ import annotations
 

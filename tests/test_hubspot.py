@@ -31,17 +31,13 @@ from integrations.hubspot.processor import HubspotProcessor, properties_of
 from integrations.hubspot.settings import HubspotSettings
 from integrations.hubspot.twin import HubspotTwin
 from integrations.hubspot.twin_seed import message
-from tests.contracts import ProcessorContract, impatient
-from tests.twins import MARIA, STRANGER, Inbox, Served, receiving, serving
+from tests import hubspot
+from tests.contracts import ProcessorContract
+from tests.hubspot import DAY, ENV
+from tests.twins import MARIA, STRANGER, Served, serving
 
-ENV = {
-    "HUBSPOT_ACCESS_TOKEN": "pat-eu1-test-token",
-    "HUBSPOT_CLIENT_SECRET": "hubspot-test-secret",
-    "HUBSPOT_ACCOUNT_PROPERTY": "account_id",
-    "BASE_URL": "https://desk.example.com",
-}
 MARIAS = Identities.of_email(MARIA)
-DAY = 0.001  # HubSpot takes a month
+app, shared_world, world, twin = hubspot.app, hubspot.shared_world, hubspot.world, hubspot.twin  # fixtures
 
 
 class TestHubspotProcessor(ProcessorContract):
@@ -65,31 +61,6 @@ class TestHubspotProcessor(ProcessorContract):
         if operation is Operation.LIFT:
             return not any(p.get("privacy_restricted") == "true" for p in hers)
         return all(p["lastname"] == "Ionescu" and p["phone"] == "+40 722 333 444" for p in hers)
-
-
-@pytest.fixture(scope="module")
-def app() -> Iterator[Inbox]:
-    with receiving() as inbox:
-        yield inbox
-
-
-@pytest.fixture(scope="module")
-def shared_world(app: Inbox) -> Iterator[Served]:
-    with serving(HubspotTwin, env=ENV, app_url=app.url, day=DAY) as served:
-        yield served
-
-
-@pytest.fixture
-def world(shared_world: Served, app: Inbox, monkeypatch: pytest.MonkeyPatch) -> Served:
-    impatient(monkeypatch)
-    shared_world.twin(HubspotTwin).reset()
-    app.deliveries.clear()
-    return shared_world
-
-
-@pytest.fixture
-def twin(world: Served) -> HubspotTwin:
-    return world.twin(HubspotTwin)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,64 +16,18 @@ from dsr.errors import (
     PayloadNotUnderstood,
 )
 from dsr.messages import ContactChanged, Delivery, SuppressionReported
-from dsr.model import Identities, Identity, Instruction, Operation, Right
+from dsr.model import Identity
 from integrations.channel import Channel
 from integrations.hubspot import VENDOR
 from integrations.hubspot.events import HubspotEvents, signature
-from integrations.hubspot.processor import HubspotProcessor
 from integrations.hubspot.settings import HubspotSettings
 from integrations.hubspot.twin import HubspotTwin
-from tests.contracts import ChannelContract, impatient
-from tests.twins import MARIA, STRANGER, Inbox, Served, delivery, receiving, serving
+from tests import hubspot
+from tests.contracts import ChannelContract
+from tests.hubspot import ENV
+from tests.twins import MARIA, STRANGER, Inbox, Served, delivery
 
-ENV = {
-    "HUBSPOT_ACCESS_TOKEN": "pat-eu1-test-token",
-    "HUBSPOT_CLIENT_SECRET": "hubspot-test-secret",
-    "HUBSPOT_ACCOUNT_PROPERTY": "account_id",
-    "BASE_URL": "https://desk.example.com",
-}
-MARIAS = Identities.of_email(MARIA)
-DAY = 0.001  # HubSpot takes a month
-
-
-@pytest.fixture(scope="module")
-def app() -> Iterator[Inbox]:
-    with receiving() as inbox:
-        yield inbox
-
-
-@pytest.fixture(scope="module")
-def shared_world(app: Inbox) -> Iterator[Served]:
-    with serving(HubspotTwin, env=ENV, app_url=app.url, day=DAY) as served:
-        yield served
-
-
-@pytest.fixture
-def world(shared_world: Served, app: Inbox, monkeypatch: pytest.MonkeyPatch) -> Served:
-    impatient(monkeypatch)
-    shared_world.twin(HubspotTwin).reset()
-    app.deliveries.clear()
-    return shared_world
-
-
-@pytest.fixture
-def twin(world: Served) -> HubspotTwin:
-    return world.twin(HubspotTwin)
-
-
-@pytest.fixture
-def processor(world: Served) -> HubspotProcessor:
-    return HubspotProcessor(world.settings(HubspotSettings))
-
-
-def instruction(operation: Operation, subject: Identities, right: Right = Right.ERASURE, **changes: str) -> Instruction:
-    return Instruction("PR-TEST01", right, operation, subject, "key", changes)
-
-
-def maria(twin: HubspotTwin) -> dict[str, Any]:
-    found = twin.by_address(MARIA)
-    assert found is not None
-    return found
+app, shared_world, world, twin = hubspot.app, hubspot.shared_world, hubspot.world, hubspot.twin  # fixtures
 
 
 def event(type: str, **more: Any) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,18 +27,16 @@ from integrations.sentry.processor import SentryProcessor
 from integrations.sentry.settings import SentrySettings
 from integrations.sentry.twin import SentryTwin
 from integrations.sentry.twin_seed import new_replay
-from tests.contracts import ProcessorContract, impatient
-from tests.twins import MARIA, Inbox, Served, receiving, serving
+from tests import sentry
+from tests.contracts import ProcessorContract
+from tests.sentry import ENV
+from tests.twins import MARIA, Served
 
-ENV = {
-    "SENTRY_AUTH_TOKEN": "sentry-test-token",
-    "SENTRY_ORG": "intellimails",
-    "SENTRY_PROJECTS": "web,api",
-    "SENTRY_CLIENT_SECRET": "sentry-test-secret",
-}
 MARIAS = Identities.of_email(MARIA)
 ION = Identities.of_email("ion.ionescu@example.com")
 USER = {"id": "acc-maria", "email": MARIA, "username": None, "ip_address": "192.0.2.7"}
+app, shared_world, world = sentry.app, sentry.shared_world, sentry.world  # fixtures
+twin, processor = sentry.twin, sentry.processor
 
 
 class TestSentryProcessor(ProcessorContract):
@@ -51,36 +49,6 @@ class TestSentryProcessor(ProcessorContract):
         return all(r.get("groupID") in deleted for r in hers) and not any(
             f["email"] == MARIA and f["issue_id"] not in deleted for f in state["feedback"]
         )
-
-
-@pytest.fixture(scope="module")
-def app() -> Iterator[Inbox]:
-    with receiving() as inbox:
-        yield inbox
-
-
-@pytest.fixture(scope="module")
-def shared_world(app: Inbox) -> Iterator[Served]:
-    with serving(SentryTwin, env=ENV, app_url=app.url) as served:
-        yield served
-
-
-@pytest.fixture
-def world(shared_world: Served, app: Inbox, monkeypatch: pytest.MonkeyPatch) -> Served:
-    impatient(monkeypatch)
-    shared_world.twin(SentryTwin).reset()
-    app.deliveries.clear()
-    return shared_world
-
-
-@pytest.fixture
-def twin(world: Served) -> SentryTwin:
-    return world.twin(SentryTwin)
-
-
-@pytest.fixture
-def processor(world: Served) -> SentryProcessor:
-    return SentryProcessor(world.settings(SentrySettings))
 
 
 def instruction(operation: Operation, subject: Identities = MARIAS) -> Instruction:

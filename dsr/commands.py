@@ -278,8 +278,8 @@ def not_me(desk: Desk, conn: sa.Connection, link: sa.Row[Any]) -> list[str]:
     if link.conversation_id:
         identity.void(desk, conn, conversation_id=link.conversation_id)
     frozen = []
-    for row in conn.execute(sa.select(c.reference, c.status).where(where)).all():
-        if S.FROZEN in requests.MOVES[S(row.status)]:
+    for row in conn.execute(sa.select(requests_table).where(where)).all():
+        if requests.can_freeze(row):
             request = requests.move(
                 desk,
                 conn,

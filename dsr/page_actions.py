@@ -205,7 +205,7 @@ def concerned(desk: Desk, conn: sa.Connection, link: sa.Row[Any]) -> list[sa.Row
 def can_stop(desk: Desk, conn: sa.Connection, link: sa.Row[Any]) -> bool:
     """Is there anything left that pressing the button would stop?"""
     rows = concerned(desk, conn, link)
-    if any(S.FROZEN in requests.MOVES[S(r.status)] for r in rows):
+    if any(requests.can_freeze(r) for r in rows):
         return True
     return bool(conn.execute(sa.select(links_table.c.token_hash).where(_open_downloads(desk, rows)).limit(1)).first())
 

@@ -30,7 +30,8 @@ MOVES: Mapping[RequestStatus, frozenset[RequestStatus]] = {
     S.IN_PROGRESS: frozenset({S.PARTIALLY_COMPLETED, S.COMPLETED, S.WAITING_FOR_AGENT, S.FROZEN, S.REFUSED}),
     S.PARTIALLY_COMPLETED: frozenset({S.COMPLETED, S.IN_PROGRESS, S.FROZEN, S.REFUSED}),
     S.FROZEN: frozenset({S.WITHDRAWN, S.IDENTITY_PENDING, S.REFUSED}),  # it goes on by a fresh proof alone
-    S.COMPLETED: frozenset({S.REFUSED}),  # an objection alone, weighed after its restriction (Art. 21(1), 18(1)(d))
+    # Refused: an objection alone, weighed after its restriction (Art. 21(1), 18(1)(d)). Frozen: what still restricts.
+    S.COMPLETED: frozenset({S.REFUSED, S.FROZEN}),
     S.REFUSED: frozenset(),
     S.WITHDRAWN: frozenset(),
     S.EXPIRED: frozenset(),
@@ -63,6 +64,11 @@ class SubjectRequest:
     @property
     def verified(self) -> bool:
         return self.row.verified_at is not None
+
+
+def can_freeze(row: sa.Row[Any]) -> bool:
+    """Is there anything left that "this was not me" stops? Of a completed request only a restriction that stands."""
+    return S.FROZEN in MOVES[S(row.status)] and (row.status != S.COMPLETED or row.look_at is not None)
 
 
 def new_reference() -> str:
@@ -199,6 +205,8 @@ def move(
         raise TransitionNotAllowed(_refusal(request.status, to))
     if to is S.REFUSED and request.status in BEGUN and request.right is not Right.OBJECTION:
         raise TransitionNotAllowed(f"a request that is {request.status} cannot be refused as a whole any more")
+    if to is S.FROZEN and not can_freeze(request.row):
+        raise TransitionNotAllowed(_refusal(request.status, to))
     if (
         to in (S.COOLING_OFF, S.IN_PROGRESS)
         and not desk.proof.at_once(request.right)

@@ -17,7 +17,17 @@ from dsr.model import (
     Support,
 )
 from dsr.store import tables
-from tests.life_stage import ACTING, COOLING_OFF, LAWFUL, OBJECTION_ALONE, STATUSES, WITHOUT_PROOF, Op, Stage
+from tests.life_stage import (
+    ACTING,
+    COOLING_OFF,
+    LAWFUL,
+    OBJECTION_ALONE,
+    STANDING_ALONE,
+    STATUSES,
+    WITHOUT_PROOF,
+    Op,
+    Stage,
+)
 from tests.pages_desk import CODE, NOW
 
 
@@ -174,6 +184,7 @@ class Laws(RuleBasedStateMachine):
                     assert status == came, f"the audit lacks a move: {status} -> {came} -> {to}"
                     lawful = to in LAWFUL.get(came, "").split()
                     lawful |= row.right == "objection" and (came, to) in OBJECTION_ALONE
+                    lawful |= row.right in ("objection", "restriction") and (came, to) == STANDING_ALONE
                     assert lawful, f"{row.right}: {came} -> {to} is not lawful"
                     status = to
             assert status == row.status, f"{row.status} without a row in the audit"

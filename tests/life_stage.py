@@ -63,6 +63,9 @@ LAWFUL = {
 # An objection restricts first and is weighed meanwhile (Art. 21(1), 18(1)(d)); nothing else is refused once begun.
 OBJECTION_ALONE = {(begun, "refused") for begun in ("in_progress", "partially_completed", "completed")}
 
+# What still restricts can be frozen after its end.
+STANDING_ALONE = ("completed", "frozen")
+
 
 @dataclass(frozen=True)
 class Effect:

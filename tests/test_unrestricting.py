@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from dsr import retention, standing, suppression, sweep
+from dsr import commands, links, page_actions, retention, standing, suppression, sweep
 from dsr.model import RequestStatus, Right
 from dsr.store import tables
 from tests.clocked import Office, office
@@ -119,6 +119,46 @@ def test_where_another_request_restricts_nothing_is_lifted_until_that_ends(desk:
     desk.slack("ana", f"lift {second}")
     carried_out(desk, second)
     assert not account(desk)["restricted"]
+
+
+def not_me(desk: Office, reference: str) -> bool:
+    """The owner of the address presses the button of the mail."""
+    with desk.desk.db.write() as conn:
+        url = links.make(desk.desk, conn, "not_me", lifetime=timedelta(days=30), reference=reference)
+        link = links.find(desk.desk, conn, "not_me", url.rsplit("/", 1)[1])
+        assert link is not None
+        return page_actions.stop(desk.desk, conn, link)
+
+
+def test_not_me_freezes_what_is_carried_out_and_stands_and_withdrawing_it_lifts(desk: Office) -> None:
+    reference = objected(desk)
+    assert not_me(desk, reference)
+    assert desk.status(reference) is S.FROZEN
+    assert "is withdrawn" in desk.slack("ana", f"unfreeze {reference} withdraw")
+    carried_out(desk, reference)
+    assert not account(desk)["restricted"]
+    assert (desk.row(reference).look_at, desk.row(reference).address_enc) == (None, None)
+
+
+def test_not_me_that_was_pressed_in_error_goes_on_by_a_fresh_proof(desk: Office) -> None:
+    reference = done(desk, desk.proved(Right.RESTRICTION))
+    assert not_me(desk, reference)
+    assert "fresh code" in desk.slack("ana", f"unfreeze {reference} continue")
+    with desk.desk.db.write() as conn:
+        commands.verified(desk.desk, conn, reference, by="code")
+    done(desk, reference)
+    assert account(desk)["restricted"]
+    desk.ahead += timedelta(days=31)
+    assert due(desk) == [reference]
+
+
+def test_not_me_has_nothing_to_stop_once_the_lift_is_announced_or_nothing_stands(desk: Office) -> None:
+    lifted = done(desk, desk.proved(Right.RESTRICTION))
+    desk.slack("ana", f"lift {lifted}")
+    erased = done(desk, desk.proved(Right.ERASURE))
+    for reference in (lifted, erased):
+        assert not not_me(desk, reference)
+        assert desk.status(reference) is S.COMPLETED
 
 
 def test_the_sweep_finds_a_lift_that_nobody_carried_out(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:

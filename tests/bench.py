@@ -50,6 +50,8 @@ def main() -> int:
         found |= {"sqlite_commits_per_s": commits(Path(folder), asked.seconds)}
         found |= house(Path(folder), asked.seconds)
     found |= detection()
+    found |= apart("tests.bench_fanout", "--json")
+    found |= apart("tests.bench_export")
     found |= bench_audit.measure()
     found["audit_rows_to_hmac"] = found["audit_rows_per_s"] / found["audit_hmac_per_s"]
     found["acks_to_bare_wsgi"] = found["acks_per_s"] / found["bare_wsgi_per_s"]
@@ -57,6 +59,14 @@ def main() -> int:
     found["one_clicks_to_sqlite_commits"] = found["one_clicks_per_s"] / found["sqlite_commits_per_s"]
     print(json.dumps(found, indent=2) if asked.json else "\n".join(f"{k:<42}{v:>12.4g}" for k, v in found.items()))
     return 0
+
+
+def apart(module: str, *arguments: str) -> dict[str, float]:
+    """A part that needs a process of its own; it prints JSON in its last line."""
+    command = [sys.executable, "-m", module, *arguments]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    found: dict[str, float] = json.loads(ran.stdout.splitlines()[-1])
+    return found
 
 
 def commits(folder: Path, seconds: float) -> float:

@@ -70,9 +70,10 @@ def emails(world: Served, kind: str = "users") -> list[str]:
 
 
 def test_erasure_is_submitted_in_every_organisation_by_address_and_by_account_id(
-    world: Served, processor: HotjarProcessor
+    world: Served, processor: HotjarProcessor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    day = world.twin(HotjarTwin).world.day = 0.5  # long enough to look before it is over
+    day = 0.5  # long enough to look before it is over
+    monkeypatch.setattr(world.twin(HotjarTwin).world, "day", day)
     receipt = processor.erase(instruction(Operation.ERASE))
     assert receipt.outcome is Outcome.PARTIAL
     assert receipt.counts == {"deletions submitted": 3}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import responses
 
-from tests.house import House, build
+from tests.house import LOOPBACK, House, build
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,3 +20,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     made, end = build(tmp_path_factory.mktemp("house"))
     yield made
     end()
+
+
+@pytest.fixture(autouse=True)
+def _the_house_goes_on() -> None:
+    """`responses` catches the calls of every thread; those of a house of an earlier test go to its own twins."""
+    responses.mock.passthru_prefixes = (LOOPBACK,)

@@ -27,6 +27,7 @@ from integrations.twin import Person, Twin, host, serve
 T = TypeVar("T")
 CODE = re.compile(r"^([0-9A-Z]{4}-[0-9A-Z]{4})$", re.MULTILINE)
 REFERENCE = re.compile(r"PR-[0-9A-Z]{6}")
+LOOPBACK = "http://127.0.0.1:"  # where the house and its twins are
 PATIENCE = 20.0  # seconds; on two busy cores
 
 

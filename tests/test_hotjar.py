@@ -18,6 +18,7 @@ from integrations.hotjar.processor import HotjarProcessor
 from integrations.hotjar.settings import HotjarSettings
 from integrations.hotjar.twin import HotjarTwin
 from tests.contracts import ProcessorContract, impatient
+from tests.house import LOOPBACK
 from tests.twins import MARIA, STRANGER, Served, serving
 
 ENV = {
@@ -173,7 +174,7 @@ def test_sites_must_belong_to_a_configured_organisation() -> None:
 def api() -> Iterator[Api]:
     settings = HotjarSettings.from_env(ENV)
     assert settings is not None
-    with responses.RequestsMock() as calls:
+    with responses.RequestsMock(passthru_prefixes=(LOOPBACK,)) as calls:
         calls.add("POST", TOKEN, json={"access_token": "t", "token_type": "bearer", "expires_in": 3600})
         made = Api(settings)
         made.__dict__["calls"] = calls

@@ -48,6 +48,7 @@ EXPECTED: Mapping[str, tuple[type[VendorError], ...]] = {
 LASTING = frozenset({"refused", "reset", "timeout", "slow_drip", "cut_body", "429", "429_retry_after", "500", "503"})
 LATE = 0.6  # seconds after which the twin has finished a call that was given up
 WAITING = frozenset({"timeout", "slow_drip"})
+PATIENT = {"deadline": 20.0, "read_timeout": 10.0}  # seconds; without such a fault nobody may give up on a busy machine
 EVERYWHERE = frozenset({"reset", "404", "error_in_200", "bad_json"})  # tried at several calls
 OTHERS = tuple(p.email for p in people() if p.email != MARIA)
 
@@ -88,8 +89,9 @@ class ProcessorContract:
             yield served
 
     @pytest.fixture(autouse=True)
-    def fresh(self, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-        impatient(monkeypatch)
+    def fresh(self, served: Served, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+        fault = request.getfixturevalue("fault") if "fault" in request.fixturenames else ""
+        impatient(monkeypatch, **({} if fault in {*WAITING, "cut_body"} else PATIENT))
         for twin in served.twins.values():
             twin.reset()
 
@@ -347,8 +349,8 @@ def consume(processor: Processor, instruction: Instruction) -> dict[str, int]:
     return sizes
 
 
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Short time-outs and hardly any pause between tries, in the door out alone."""
+def impatient(monkeypatch: pytest.MonkeyPatch, *, deadline: float = 1.5, read_timeout: float = 0.3) -> None:
+    """Short time-outs (seconds) and hardly any pause between tries, in the door out alone."""
 
     class Hasty:
         def __getattr__(self, name: str) -> Any:
@@ -360,7 +362,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     usual = transport.Transport.__init__
 
     def short(self: transport.Transport, *args: Any, **more: Any) -> None:
-        usual(self, *args, **{**more, "deadline": 1.5, "read_timeout": 0.3})
+        usual(self, *args, **{**more, "deadline": deadline, "read_timeout": read_timeout})
 
     monkeypatch.setattr(transport, "time", Hasty())
     monkeypatch.setattr(transport, "LONGEST_WAIT", float("inf"))  # who does not sleep outruns the call-rate limit

@@ -33,6 +33,8 @@ ASK = {
 SECONDS, AT_LEAST = 12.0, 60  # of pairs in every run; with `--full` it is PAIRS
 PAIRS = 2000
 BOUND = 0.05  # how far the area under the curve may be from 0.5 (issue: 0.45-0.55)
+REPORT = "The account {child} belongs to a girl of my class. She is only 12 years old."
+ADDRESS = re.compile(r"\S+@\S+")
 LINK = re.compile(r"https?://\S+/(?:verify|status|download|not-me|unsubscribe)/\w+")
 
 
@@ -88,9 +90,10 @@ def test_known_and_unknown_are_told_the_same_and_in_the_same_time(
     full = bool(request.config.getoption("--full"))
     world = make_world(tmp_path)
     # Understanding a text takes most of a turn and knows nothing but the text: left out, the rest shows more clearly.
-    monkeypatch.setattr(turns, "detect", cache(turns.detect))
+    understood = cache(turns.detect)
+    monkeypatch.setattr(turns, "detect", lambda text, context: understood(ADDRESS.sub("it", text), context=context))
     seconds: dict[str, list[float]] = {"known": [], "unknown": []}
-    rights = itertools.cycle(ASK)
+    rights = itertools.cycle([*ASK, "age_report"])
     began = time.monotonic()
     for n in range(PAIRS):
         if not full and n >= AT_LEAST and time.monotonic() - began > SECONDS:
@@ -104,13 +107,17 @@ def test_known_and_unknown_are_told_the_same_and_in_the_same_time(
         # Who comes first changes, so that neither always finds a warm cache.
         for kind in ("known", "unknown") if n % 2 else ("unknown", "known"):
             address = known if kind == "known" else unknown
-            taken, conversation = ask(world, address, ASK[right], f"{kind}-{n}")
+            # A child is reported by a stranger; all others write of themselves.
+            author, text = (
+                (f"teacher.{n}@{kind}.example.net", REPORT) if right == "age_report" else (address, ASK[right])
+            )
+            taken, conversation = ask(world, author, text.format(child=address), f"{kind}-{n}")
             seconds[kind].append(taken)
             got[kind] = written(world, conversation, address)
         assert got["known"] == got["unknown"], right
         assert got["known"], right
         mails = sum(kind == "mail" for kind, _ in got["known"])
-        assert mails == (0 if right == "unsubscribe" else 1)
+        assert mails == (0 if right in ("unsubscribe", "age_report") else 1)
     known_times, unknown_times = seconds["known"][8:], seconds["unknown"][8:]
     area = area_under_the_curve(known_times, unknown_times)
     print(f"{len(known_times)} pairs, area under the curve {area:.3f}")

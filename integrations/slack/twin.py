@@ -39,7 +39,7 @@ from integrations.twin import Person, Twin
 AGENT = "U0AGENT"
 ANSWERS_PER_URL = 5
 URL_LIFE = 1800  # seconds
-WAIT = 3.0  # seconds that a command waits for an answer at its response URL
+WAIT = 15.0  # seconds that a command waits for an answer at its response URL
 CODES = {401: "invalid_auth", 403: "missing_scope", 429: "ratelimited", 503: "service_unavailable"}
 
 

@@ -44,6 +44,7 @@ def report(found: Report, controller: str) -> str:
     }
     charts = [
         {"title": title, "column": column, "values": values, "picture": bars(title, values)}
-        for title, (column, values) in parts.items()
+        for title, (column, counted) in parts.items()
+        for values in [{name.replace("_", " "): number for name, number in counted.items()}]
     ]
     return render("report.html", "Report on requests of data subjects", r=found, controller=controller, charts=charts)

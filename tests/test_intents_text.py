@@ -73,8 +73,10 @@ def test_an_outlook_header_block_ends_the_new_text(header: tuple[str, ...]) -> N
     assert "Erase everything." in quoted
 
 
-def test_the_head_of_a_letter_is_not_a_quotation() -> None:
-    new, quoted = own_words("From: Ida Berg\nTo: Data protection\nSubject: Access request\n\nPlease send me a copy.")
+@pytest.mark.parametrize("above", ["", "By registered post\n\n"])
+def test_the_head_of_a_letter_is_not_a_quotation(above: str) -> None:
+    head = "From: Ida Berg, 4 Mill Lane\nTo: Data protection\nSubject: Access request"
+    new, quoted = own_words(f"{above}{head}\n\nPlease send me a copy.")
     assert "Please send me a copy." in new
     assert quoted == ""
 

@@ -109,5 +109,6 @@ def _starts_header_block(lines: list[str], start: int) -> bool:
     window = [line for line in lines[start : start + 8] if line.strip()][:5]
     if not any(_HEADERS["subject"].match(line) for line in window):
         return False
-    kinds = {kind for kind, pattern in _HEADERS.items() if any(pattern.match(line) for line in window)}
-    return len(kinds) >= 3
+    found = {kind: line for kind, pattern in _HEADERS.items() for line in window if pattern.match(line)}
+    # Mail programs give a date or an address; the head of a letter on paper, below "Registered", gives neither.
+    return len(found) >= 3 and ("date" in found or any("@" in line for line in found.values()))

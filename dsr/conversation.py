@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # the web process takes no turns: it need not load the detect
     from intents import Detection
 
 Stage = Literal["idle", "choose", "address", "child_address", "code"]
+BEYOND_DOUBT = 0.97  # probability; corrections that sound like a wish for a copy reach 0.94
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,10 @@ def _said(state: State, said: Said, ladder: Ladder) -> Turn:
     detection, signals = said.detection, said.detection.signals
     rights = _rights(detection)
     if "rectification" in signals and rights == (Right.EXPORT,):
-        rights = (Right.RECTIFICATION,)  # "correct the data you hold" sounds like "send the data you hold"
+        # "Correct the data you hold" sounds a little like "send the data you hold"; "a copy, please, my name is …" is
+        # beyond doubt a wish for a copy, and must not be lost for a name that sounds like a correction.
+        copy = (Right.EXPORT,) if detection.scores["export"] >= BEYOND_DOUBT else ()
+        rights = (*copy, Right.RECTIFICATION)
     if state.stage == "code":
         if codes := find_codes(said.text):
             return state, [CheckCode(tuple(codes))]

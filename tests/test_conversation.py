@@ -52,6 +52,17 @@ def test_an_erasure_sends_a_code_to_the_claimed_address_and_opens_nothing() -> N
     assert (state.stage, state.address) == ("code", MARIA)
 
 
+@pytest.mark.parametrize(
+    ("sure", "rights"), [(0.999, (Right.EXPORT, Right.RECTIFICATION)), (0.94, (Right.RECTIFICATION,))]
+)
+def test_a_wish_for_a_copy_is_not_lost_to_a_name_that_sounds_like_a_correction(
+    sure: float, rights: tuple[Right, ...]
+) -> None:
+    heard = Detection(("export",), (), {"export": sure}, "en", frozenset({"rectification"}))
+    _, steps = turn(State(), Said("…", heard, MARIA, AT))
+    assert steps[0] == SendCode(rights, MARIA, AT)
+
+
 def test_what_is_said_and_mailed_depends_on_nothing_but_the_message() -> None:
     known, unknown = (turn(State(), said("delete me", "delete", address=a))[1] for a in (MARIA, "x@example.net"))
     assert keys(known) == keys(unknown)

@@ -12,7 +12,7 @@ from dsr.desk import Desk
 from dsr.errors import RequestError, TransitionNotAllowed
 from dsr.grounds import NEVER_REFUSED
 from dsr.letters import catalogue, mails
-from dsr.model import Right
+from dsr.model import RequestStatus, Right
 from dsr.store.tables import receipts
 
 Cause = Literal["complexity", "number"]  # GDPR Art. 12(3): there is no third one
@@ -24,15 +24,16 @@ def extend(desk: Desk, conn: sa.Connection, agent: str, reference: str, cause: s
 
     Args:
         cause: `complexity` or `number` (of requests).
-        note: what the agent adds for the person, in their language; kept in the mail alone, never in the audit.
+        note: what the agent adds for the person, in their language; kept in the mail alone, never in the audit. Only
+            for a proved person: free words may be personal, and an unproved address may be a stranger's (Art. 32).
 
     Returns:
         what happened, for the agent.
 
     Raises:
         RequestError: no such cause.
-        TransitionNotAllowed: the request has ended, is extended already, its first period is over, or it is one
-            that must be honoured at once; names the article.
+        TransitionNotAllowed: the request has ended, is extended already, its first period is over, it is one that
+            must be honoured at once, or there is a note and no proof that stands; names the article.
     """
     if cause not in CAUSES:
         raise RequestError("a reason must be complexity or number (GDPR Art. 12(3))")
@@ -44,6 +45,11 @@ def extend(desk: Desk, conn: sa.Connection, agent: str, reference: str, cause: s
         raise TransitionNotAllowed(f"{request.right} is honoured at once and cannot be put off (GDPR Art. 21(3), 8)")
     if not request.address:
         raise TransitionNotAllowed("there is no address for the notice that an extension needs (GDPR Art. 12(3))")
+    proved = request.verified and request.status is not RequestStatus.FROZEN  # "this was not me" takes the proof back
+    if note.strip() and not proved:
+        raise TransitionNotAllowed(
+            "the person is not proved (GDPR Art. 32), so the notice can have no note: extend it without one"
+        )
     extended = deadlines.extend(clocks.of(desk.policy, row), desk.now())
     recorded = json.loads(row.derivation)
     steps = [s for s in recorded["derivation"] if not s["rule"].endswith(("-extension", "-identity"))]

@@ -99,6 +99,20 @@ def test_an_extension_knows_two_reasons_and_needs_an_open_request(world: World) 
     assert "has ended" in slack(world, "U1", f"extend {reference} number")
 
 
+def test_an_address_that_is_not_proved_is_never_mailed_an_agents_own_words(world: World) -> None:
+    claimed, frozen = world.request(Right.EXPORT), world.verified(Right.EXPORT)
+    world.move(frozen, S.FROZEN)  # "this was not me": whoever typed the code may have been a stranger
+    for reference in (claimed, frozen):
+        said = slack(world, "U1", f"extend {reference} complexity {SECRET}")
+        assert "not proved (GDPR Art. 32)" in said
+        assert world.row(reference).extended_at is None
+        code, said = run(world, "extend", reference, "--reason", "complexity", "--note", SECRET)
+        assert (code, world.row(reference).extended_at) == (1, None), said
+        assert "due 23 February" in slack(world, "U1", f"extend {reference} complexity")
+        assert "Your request is complex." in world.mails()[-1]["text"]
+    assert not any(SECRET in mail["text"] for mail in world.mails())
+
+
 # ---- refusal ---------------------------------------------------------------------------------------------------------
 
 

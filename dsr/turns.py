@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Any
+from dataclasses import asdict, replace
 
 import sqlalchemy as sa
 
-from dsr import addresses, age, audit, by_mail, commands, conversation, identity, links, outgoing, requests
+from dsr import addresses, age, by_mail, conversation, outgoing
 from dsr.codes import only_a_code
-from dsr.conversation import CheckCode, Said, Say, State
+from dsr.conversation import Said, State
 from dsr.desk import Desk
 from dsr.inbox import load
-from dsr.letters import catalogue, mails
+from dsr.letters import catalogue
 from dsr.messages import ConversationRef, Evidence, InboundMessage, Reply
-from dsr.model import RequestStatus, Right
+from dsr.steps import Turn, carry_out
 from dsr.store.tables import conversations, messages
 from intents import clean, detect
 
-_ABOUT_THE_CODE = frozenset({"code_sent", "code_sent_again"})
-STATUS_LINK = timedelta(days=400)  # longer than any request lives
 Complete = Callable[[InboundMessage], InboundMessage]
 
 
@@ -92,33 +88,6 @@ def _understand(message: InboundMessage, state: State, complete: Complete) -> Sa
     )
 
 
-@dataclass
-class _Turn:
-    """One turn while its steps are carried out."""
-
-    desk: Desk
-    conn: sa.Connection
-    conversation_id: str
-    message_id: int
-    ref: ConversationRef
-    key_id: str
-    language: str
-    state: State
-    paragraphs: list[str] = field(default_factory=list)
-    unsaid: frozenset[str] = frozenset()  # what has turned out not to be true
-    code: tuple[str, str, str] | None = None  # key, code and link of a code that goes with the answer
-    silent: bool = False  # no more mails to an unproved address
-
-    def say(self, key: str, **params: object) -> None:
-        if key in self.unsaid:
-            return
-        self.paragraphs.append(catalogue.say(key, self.language, **params))
-
-    def remember(self, reference: str) -> None:
-        known = (*(r for r in self.state.references if r != reference), reference)
-        self.state = replace(self.state, references=known)
-
-
 def _take_turn(
     desk: Desk, conn: sa.Connection, conversation_id: str, message_id: int, said: Said, came: ConversationRef
 ) -> None:
@@ -128,12 +97,12 @@ def _take_turn(
     ref = ConversationRef(**desk.vault.open(conn, row.key_id, row.ref_enc))
     if came.references:  # of a mail: answers follow the newest one
         ref = replace(ref, mailbox=came.mailbox, references=came.references)
-    turn = _Turn(desk, conn, conversation_id, message_id, ref, row.key_id, language, state)
+    turn = Turn(desk, conn, conversation_id, message_id, ref, row.key_id, language, state)
     if state.stage != "code" and only_a_code(said.text):
         turn.say("code_elsewhere")
     else:
         turn.state, steps = conversation.turn(state, said, desk.proof)
-        _carry_out(turn, steps)
+        carry_out(turn, steps)
     if turn.paragraphs or turn.code:
         _answer(turn, Reply("\n\n".join(dict.fromkeys(turn.paragraphs)), language))
     conn.execute(
@@ -153,7 +122,7 @@ def _whose(desk: Desk, address: str) -> str | None:
     return desk.vault.hash("address", address) if address else None
 
 
-def _answer(turn: _Turn, reply: Reply) -> None:
+def _answer(turn: Turn, reply: Reply) -> None:
     """Say it; by mail, a code that was asked for goes along."""
     desk, conn, ref, key = turn.desk, turn.conn, turn.ref, f"turn:{turn.message_id}"
     if ref.channel in desk.by_mail:
@@ -181,191 +150,3 @@ def _language(known: str, state: State, said: Said) -> str:
     if not (fresh or said.detection.intents) or len(said.text) < 8:
         return known
     return said.detection.language if said.detection.language in catalogue.LANGUAGES else "en"
-
-
-def _carry_out(turn: _Turn, steps: list[conversation.Step]) -> None:
-    for step in steps:
-        if isinstance(step, CheckCode):
-            waiting = turn.state
-            checked = identity.check(
-                turn.desk,
-                turn.conn,
-                step.codes,
-                waiting.rights,
-                turn.desk.vault.hash("address", waiting.address),
-                conversation_id=turn.conversation_id,
-            )
-            turn.state, more = conversation.turn(waiting, checked, turn.desk.proof)
-            _carry_out(turn, more)
-        else:
-            _ACT[type(step)](turn, step)
-
-
-def _say(turn: _Turn, step: Say) -> None:
-    turn.say(step.key, **step.params)
-
-
-def _open(turn: _Turn, step: conversation.Open) -> None:
-    reference = _same_open(turn, step.right, step.address) or commands.open_without_proof(
-        turn.desk,
-        turn.conn,
-        step.right,
-        step.address,
-        received_at=datetime.fromisoformat(step.at),
-        channel=turn.ref.channel,
-        conversation_id=turn.conversation_id,
-        language=turn.language,
-        why=step.why,
-    )
-    turn.remember(reference)
-    turn.say(step.then, **_facts(turn, reference))
-
-
-def _same_open(turn: _Turn, right: Right, address: str) -> str | None:
-    """A request of this conversation that already does the same: it is attached to, not opened twice."""
-    for reference in turn.state.references:
-        request = requests.get(turn.desk, turn.conn, reference)
-        if request.right is right and request.address == address and request.status in requests.OPEN:
-            return reference
-    return None
-
-
-def _facts(turn: _Turn, reference: str) -> dict[str, object]:
-    request = requests.get(turn.desk, turn.conn, reference)
-    zone = turn.desk.policy.controller.timezone
-    return {
-        "reference": reference,
-        "due": catalogue.date(request.row.due_at, turn.language, zone),
-        "right": catalogue.word("right", request.right, turn.language),
-        "status": catalogue.word("status", request.status, turn.language),
-        "start": catalogue.moment(request.row.start_at, turn.language, zone) if request.row.start_at else "",
-        "export": request.row.after_reference or "",
-        "link": links.make(turn.desk, turn.conn, "status", lifetime=STATUS_LINK, reference=reference),
-    }
-
-
-def _send_code(turn: _Turn, step: conversation.SendCode) -> None:
-    desk, conn = turn.desk, turn.conn
-    for right in step.rights:
-        if not _same_open(turn, right, step.address):
-            turn.remember(
-                requests.open_request(
-                    desk,
-                    conn,
-                    right,
-                    step.address,
-                    received_at=datetime.fromisoformat(step.at),
-                    channel=turn.ref.channel,
-                    status=RequestStatus.IDENTITY_PENDING,
-                    opened_by="customer",
-                    conversation_id=turn.conversation_id,
-                    language=turn.language,
-                )
-            )
-    address_hash, key_id = requests.subject_key(desk, conn, step.address)
-    issued = identity.issue(
-        desk,
-        conn,
-        address_hash,
-        [str(r) for r in step.rights],
-        conversation_id=turn.conversation_id,
-        reserved=step.signed,
-    )
-    if issued is None:
-        commands.tell_of_limit(desk, conn, turn.state.references[-1])
-        turn.say("code_limit")
-        turn.unsaid, turn.silent = _ABOUT_THE_CODE, True
-        return
-    not_me = links.make(
-        desk,
-        conn,
-        "not_me",
-        lifetime=timedelta(days=30),
-        conversation_id=turn.conversation_id,
-        challenge_id=issued.challenge_id,
-    )
-    if turn.ref.channel in desk.by_mail and turn.ref.person == step.address:
-        # One mail holds answer and code: an address that is not proved gets nothing else.
-        turn.code, turn.unsaid = (f"code:{issued.challenge_id}", issued.code, not_me), _ABOUT_THE_CODE
-        return
-    mail = mails.code_mail(step.address, turn.language, issued.code, not_me, company=desk.company)
-    outgoing.mail(desk, conn, key_id, mail, f"code:{issued.challenge_id}")
-
-
-def _proved(turn: _Turn, step: conversation.Proved) -> None:
-    desk, conn = turn.desk, turn.conn
-    after = ""
-    for right in sorted(step.rights, key=lambda r: r is Right.ERASURE):  # export before erasure
-        reference = _same_open(turn, right, step.address)
-        if reference is None:
-            continue
-        request = requests.get(desk, conn, reference)
-        if duplicate := requests.open_duplicate(desk, conn, request):
-            requests.move(
-                desk,
-                conn,
-                reference,
-                RequestStatus.WITHDRAWN,
-                who="desk",
-                why=f"the same as {duplicate}, which is open",
-            )
-            turn.remember(duplicate)
-            turn.say("already_open", **_facts(turn, duplicate))
-            continue
-        by = desk.proof.proved_by([right], signed=step.signed)
-        commands.verified(desk, conn, reference, by=by, after=after if right is Right.ERASURE else "")
-        then = f"proved_{right}" if not (after and right is Right.ERASURE) else "proved_erasure_after_export"
-        turn.say(then, **_facts(turn, reference))
-        if right is Right.EXPORT:
-            after = reference
-
-
-def _withdraw(turn: _Turn, step: conversation.Withdraw) -> None:
-    """What can be withdrawn is; nothing is said where nothing is open: the words may mean something else."""
-    desk, conn = turn.desk, turn.conn
-    identity.void(desk, conn, conversation_id=turn.conversation_id)
-    for reference in step.references:
-        request = requests.get(desk, conn, reference)
-        if request.row.held_by:  # a hold was an agent's decision: taking it back is too
-            _hand_over(turn, conversation.HandOver(f"{reference} is to be withdrawn; its account is held"))
-            turn.say("handed_over")
-        elif request.status in requests.WITHDRAWABLE:
-            said = "withdrawn" if request.verified else "withdrawn_pending"
-            commands.withdraw(desk, conn, "customer", reference, "withdrawn in the conversation")
-            turn.say(said, **_facts(turn, reference))
-        elif request.status is RequestStatus.IN_PROGRESS and request.right is Right.ERASURE:
-            turn.say("too_late", **_facts(turn, reference))
-
-
-def _tell_status(turn: _Turn, step: conversation.TellStatus) -> None:
-    for reference in step.references:
-        turn.say("status_line", **_facts(turn, reference))
-
-
-def _add_child_address(turn: _Turn, step: conversation.AddChildAddress) -> None:
-    for reference in step.references:
-        request = requests.get(turn.desk, turn.conn, reference)
-        if request.right is Right.AGE_REPORT and not request.address:
-            requests.set_address(turn.desk, turn.conn, reference, step.address)
-            commands.act_at_once(turn.desk, turn.conn, reference)
-
-
-def _hand_over(turn: _Turn, step: conversation.HandOver) -> None:
-    desk, conn = turn.desk, turn.conn
-    about = f" about {step.right}" if step.right else ""
-    text = f"Privacy Desk hands this conversation{about} to a person: {step.why}."
-    outgoing.note(desk, conn, turn.ref, turn.conversation_id, turn.key_id, text, f"note:{turn.message_id}")
-    outgoing.tell_agents(desk, conn, turn.key_id, f"{turn.ref.channel}: {text}", f"handover:{turn.message_id}", None)
-    audit.record(desk, conn, who="desk", what="conversation.handed_over", why=step.why)
-
-
-_ACT: dict[type[Any], Callable[[_Turn, Any], None]] = {
-    Say: _say,
-    conversation.Open: _open,
-    conversation.SendCode: _send_code,
-    conversation.Proved: _proved,
-    conversation.Withdraw: _withdraw,
-    conversation.TellStatus: _tell_status,
-    conversation.AddChildAddress: _add_child_address,
-    conversation.HandOver: _hand_over,
-}

@@ -1,0 +1,235 @@
+"""Carry out the steps of a turn: open, ask for proof, begin what is proved, withdraw, tell, hand over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from dsr import audit, commands, conversation, identity, links, outgoing, requests
+from dsr.conversation import CheckCode, Say, State
+from dsr.desk import Desk
+from dsr.letters import catalogue, mails
+from dsr.messages import ConversationRef
+from dsr.model import RequestStatus, Right
+
+_ABOUT_THE_CODE = frozenset({"code_sent", "code_sent_again"})
+STATUS_LINK = timedelta(days=400)  # longer than any request lives
+
+
+@dataclass
+class Turn:
+    """One turn while its steps are carried out."""
+
+    desk: Desk
+    conn: sa.Connection
+    conversation_id: str
+    message_id: int
+    ref: ConversationRef
+    key_id: str
+    language: str
+    state: State
+    paragraphs: list[str] = field(default_factory=list)
+    unsaid: frozenset[str] = frozenset()  # what has turned out not to be true
+    code: tuple[str, str, str] | None = None  # key, code and link of a code that goes with the answer
+    silent: bool = False  # no more mails to an unproved address
+
+    def say(self, key: str, **params: object) -> None:
+        if key in self.unsaid:
+            return
+        self.paragraphs.append(catalogue.say(key, self.language, **params))
+
+    def remember(self, reference: str) -> None:
+        known = (*(r for r in self.state.references if r != reference), reference)
+        self.state = replace(self.state, references=known)
+
+
+def carry_out(turn: Turn, steps: list[conversation.Step]) -> None:
+    for step in steps:
+        if isinstance(step, CheckCode):
+            waiting = turn.state
+            checked = identity.check(
+                turn.desk,
+                turn.conn,
+                step.codes,
+                waiting.rights,
+                turn.desk.vault.hash("address", waiting.address),
+                conversation_id=turn.conversation_id,
+            )
+            turn.state, more = conversation.turn(waiting, checked, turn.desk.proof)
+            carry_out(turn, more)
+        else:
+            _ACT[type(step)](turn, step)
+
+
+def _say(turn: Turn, step: Say) -> None:
+    turn.say(step.key, **step.params)
+
+
+def _open(turn: Turn, step: conversation.Open) -> None:
+    reference = _same_open(turn, step.right, step.address) or commands.open_without_proof(
+        turn.desk,
+        turn.conn,
+        step.right,
+        step.address,
+        received_at=datetime.fromisoformat(step.at),
+        channel=turn.ref.channel,
+        conversation_id=turn.conversation_id,
+        language=turn.language,
+        why=step.why,
+    )
+    turn.remember(reference)
+    turn.say(step.then, **_facts(turn, reference))
+
+
+def _same_open(turn: Turn, right: Right, address: str) -> str | None:
+    """A request of this conversation that already does the same: it is attached to, not opened twice."""
+    for reference in turn.state.references:
+        request = requests.get(turn.desk, turn.conn, reference)
+        if request.right is right and request.address == address and request.status in requests.OPEN:
+            return reference
+    return None
+
+
+def _facts(turn: Turn, reference: str) -> dict[str, object]:
+    request = requests.get(turn.desk, turn.conn, reference)
+    zone = turn.desk.policy.controller.timezone
+    return {
+        "reference": reference,
+        "due": catalogue.date(request.row.due_at, turn.language, zone),
+        "right": catalogue.word("right", request.right, turn.language),
+        "status": catalogue.word("status", request.status, turn.language),
+        "start": catalogue.moment(request.row.start_at, turn.language, zone) if request.row.start_at else "",
+        "export": request.row.after_reference or "",
+        "link": links.make(turn.desk, turn.conn, "status", lifetime=STATUS_LINK, reference=reference),
+    }
+
+
+def _send_code(turn: Turn, step: conversation.SendCode) -> None:
+    desk, conn = turn.desk, turn.conn
+    for right in step.rights:
+        if not _same_open(turn, right, step.address):
+            turn.remember(
+                requests.open_request(
+                    desk,
+                    conn,
+                    right,
+                    step.address,
+                    received_at=datetime.fromisoformat(step.at),
+                    channel=turn.ref.channel,
+                    status=RequestStatus.IDENTITY_PENDING,
+                    opened_by="customer",
+                    conversation_id=turn.conversation_id,
+                    language=turn.language,
+                )
+            )
+    address_hash, key_id = requests.subject_key(desk, conn, step.address)
+    issued = identity.issue(
+        desk,
+        conn,
+        address_hash,
+        [str(r) for r in step.rights],
+        conversation_id=turn.conversation_id,
+        reserved=step.signed,
+    )
+    if issued is None:
+        commands.tell_of_limit(desk, conn, turn.state.references[-1])
+        turn.say("code_limit")
+        turn.unsaid, turn.silent = _ABOUT_THE_CODE, True
+        return
+    not_me = links.make(
+        desk,
+        conn,
+        "not_me",
+        lifetime=timedelta(days=30),
+        conversation_id=turn.conversation_id,
+        challenge_id=issued.challenge_id,
+    )
+    if turn.ref.channel in desk.by_mail and turn.ref.person == step.address:
+        # One mail holds answer and code: an address that is not proved gets nothing else.
+        turn.code, turn.unsaid = (f"code:{issued.challenge_id}", issued.code, not_me), _ABOUT_THE_CODE
+        return
+    mail = mails.code_mail(step.address, turn.language, issued.code, not_me, company=desk.company)
+    outgoing.mail(desk, conn, key_id, mail, f"code:{issued.challenge_id}")
+
+
+def _proved(turn: Turn, step: conversation.Proved) -> None:
+    desk, conn = turn.desk, turn.conn
+    after = ""
+    for right in sorted(step.rights, key=lambda r: r is Right.ERASURE):  # export before erasure
+        reference = _same_open(turn, right, step.address)
+        if reference is None:
+            continue
+        request = requests.get(desk, conn, reference)
+        if duplicate := requests.open_duplicate(desk, conn, request):
+            requests.move(
+                desk,
+                conn,
+                reference,
+                RequestStatus.WITHDRAWN,
+                who="desk",
+                why=f"the same as {duplicate}, which is open",
+            )
+            turn.remember(duplicate)
+            turn.say("already_open", **_facts(turn, duplicate))
+            continue
+        by = desk.proof.proved_by([right], signed=step.signed)
+        commands.verified(desk, conn, reference, by=by, after=after if right is Right.ERASURE else "")
+        then = f"proved_{right}" if not (after and right is Right.ERASURE) else "proved_erasure_after_export"
+        turn.say(then, **_facts(turn, reference))
+        if right is Right.EXPORT:
+            after = reference
+
+
+def _withdraw(turn: Turn, step: conversation.Withdraw) -> None:
+    """What can be withdrawn is; nothing is said where nothing is open: the words may mean something else."""
+    desk, conn = turn.desk, turn.conn
+    identity.void(desk, conn, conversation_id=turn.conversation_id)
+    for reference in step.references:
+        request = requests.get(desk, conn, reference)
+        if request.row.held_by:  # a hold was an agent's decision: taking it back is too
+            _hand_over(turn, conversation.HandOver(f"{reference} is to be withdrawn; its account is held"))
+            turn.say("handed_over")
+        elif request.status in requests.WITHDRAWABLE:
+            said = "withdrawn" if request.verified else "withdrawn_pending"
+            commands.withdraw(desk, conn, "customer", reference, "withdrawn in the conversation")
+            turn.say(said, **_facts(turn, reference))
+        elif request.status is RequestStatus.IN_PROGRESS and request.right is Right.ERASURE:
+            turn.say("too_late", **_facts(turn, reference))
+
+
+def _tell_status(turn: Turn, step: conversation.TellStatus) -> None:
+    for reference in step.references:
+        turn.say("status_line", **_facts(turn, reference))
+
+
+def _add_child_address(turn: Turn, step: conversation.AddChildAddress) -> None:
+    for reference in step.references:
+        request = requests.get(turn.desk, turn.conn, reference)
+        if request.right is Right.AGE_REPORT and not request.address:
+            requests.set_address(turn.desk, turn.conn, reference, step.address)
+            commands.act_at_once(turn.desk, turn.conn, reference)
+
+
+def _hand_over(turn: Turn, step: conversation.HandOver) -> None:
+    desk, conn = turn.desk, turn.conn
+    about = f" about {step.right}" if step.right else ""
+    text = f"Privacy Desk hands this conversation{about} to a person: {step.why}."
+    outgoing.note(desk, conn, turn.ref, turn.conversation_id, turn.key_id, text, f"note:{turn.message_id}")
+    outgoing.tell_agents(desk, conn, turn.key_id, f"{turn.ref.channel}: {text}", f"handover:{turn.message_id}", None)
+    audit.record(desk, conn, who="desk", what="conversation.handed_over", why=step.why)
+
+
+_ACT: dict[type[Any], Callable[[Turn, Any], None]] = {
+    Say: _say,
+    conversation.Open: _open,
+    conversation.SendCode: _send_code,
+    conversation.Proved: _proved,
+    conversation.Withdraw: _withdraw,
+    conversation.TellStatus: _tell_status,
+    conversation.AddChildAddress: _add_child_address,
+    conversation.HandOver: _hand_over,
+}

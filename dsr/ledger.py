@@ -98,7 +98,7 @@ def erase_again(
     """
     address_hash, _ = requests.subject_key(desk, conn, address)
     conn.execute(sa.select(subjects).where(subjects.c.address_hash == address_hash).with_for_update())  # one at a time
-    if _under_way(conn, address_hash, vendor):
+    if _under_way(conn, address_hash, vendor) or _may_stay(desk, conn, address_hash):
         return None
     reference = requests.open_request(
         desk,
@@ -126,16 +126,41 @@ def erase_again(
 
 
 def _under_way(conn: sa.Connection, address_hash: str, vendor: str) -> bool:
-    """Is this erasure at work, still to be done at this vendor, or has an agent decided that the person may stay?"""
+    """Is an erasure at work, or one still to be done at this vendor?"""
     q, r = requests_table.c, receipts.c
-    mine = (q.address_hash == address_hash, q.right == str(Right.ERASURE), q.verified_at.is_not(None))
-    opened = sa.select(q.reference).where(*mine, q.status.in_([str(s) for s in requests.OPEN]))
-    stays = sa.select(q.reference).where(
-        *mine, q.verified_by == BY_LEDGER, q.status.in_([str(S.WITHDRAWN), str(S.REFUSED)])
-    )
+    opened = sa.select(q.reference).where(*_erasures(address_hash), q.status.in_([str(s) for s in requests.OPEN]))
     unfinished = (
         sa.select(q.reference)
         .join(receipts, r.reference == q.reference)
-        .where(*mine, r.processor == vendor, r.operation == "erase", r.status.not_in(["completed", "cancelled"]))
+        .where(
+            *_erasures(address_hash),
+            r.processor == vendor,
+            r.operation == "erase",
+            r.status.not_in(["completed", "cancelled"]),
+        )
     )
-    return any(conn.execute(query.limit(1)).first() for query in (opened, stays, unfinished))
+    return any(conn.execute(query.limit(1)).first() for query in (opened, unfinished))
+
+
+def _may_stay(desk: Desk, conn: sa.Connection, address_hash: str) -> bool:
+    """Has an agent let the person stay, and has no other erasure begun since that was asked?
+
+    The answer is about the return that was found then. Who is erased once more after it is watched for anew.
+    """
+    q = requests_table.c
+    let = sa.select(q.reference, q.verified_at).where(
+        *_erasures(address_hash), q.verified_by == BY_LEDGER, q.status.in_([str(S.WITHDRAWN), str(S.REFUSED)])
+    )
+    stays = conn.execute(let).all()
+    if not stays:
+        return False
+    with _engine(desk.settings.ledger_url).connect().execution_options(reading=True) as there:
+        begun = there.execute(sa.select(erased).where(erased.c.address_hash == address_hash)).all()
+    return any(
+        all(other.at <= asked.verified_at for other in begun if other.reference != asked.reference) for asked in stays
+    )
+
+
+def _erasures(address_hash: str) -> tuple[sa.ColumnElement[bool], ...]:
+    q = requests_table.c
+    return q.address_hash == address_hash, q.right == str(Right.ERASURE), q.verified_at.is_not(None)

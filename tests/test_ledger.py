@@ -284,3 +284,38 @@ def test_who_has_opened_an_account_again_is_left_to_an_agent_and_may_stay(home: 
         commands.withdraw(home.desk, conn, "agent:U1", reference, "she came back")
     assert returned.look(home.worker) == []
     assert home.held("own_database")
+
+
+def let_stay(home: Home, reference: str) -> None:
+    with home.desk.db.write() as conn:
+        commands.withdraw(home.desk, conn, "agent:U1", reference, "she came back")
+
+
+def test_that_a_person_may_stay_holds_until_they_are_erased_at_their_own_wish_once_more(home: Home) -> None:
+    home.back_up(OWN)
+    home.erase()
+    home.restore(OWN)  # stands for a new account
+    (asked,) = returned.look(home.worker)
+    let_stay(home, asked)
+    home.comes_back()
+    home.handle_news()
+    assert len(home.erasures()) == 2, "she may stay everywhere"
+    home.erase()
+    assert not home.held("intercom")
+    home.comes_back()
+    home.handle_news()
+    again = home.erasures()[-1]
+    assert (again.status, again.opened_by) == ("in_progress", "processor:intercom")
+
+
+def test_a_question_that_the_persons_own_erasure_has_answered_lets_nobody_stay(home: Home) -> None:
+    home.back_up(OWN)
+    home.erase()
+    home.restore(OWN)
+    (asked,) = returned.look(home.worker)
+    home.erase()  # she asks herself, while the agents still wonder
+    let_stay(home, asked)  # the agent tidies up
+    home.comes_back()
+    home.handle_news()
+    assert home.erasures()[-1].opened_by == "processor:intercom"
+    assert home.status(home.erasures()[-1].reference) is RequestStatus.IN_PROGRESS

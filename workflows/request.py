@@ -232,37 +232,43 @@ def _run(worker: Worker, reference: str, step: Step) -> bool:
     if row is None:
         return False
     processor = worker.connections.processors[step.processor]
-    request, subject = _subject(worker, reference)
-    instruction = _instruction(request, subject, step)
-    keep = _kept(worker, reference, step)
+    by_hand = _by_hand(processor, step)
     try:
+        request, subject = _subject(worker, reference)
+        instruction = _instruction(request, subject, step)
+        by_hand = _by_hand(processor, step, instruction)
+        keep = _kept(worker, reference, step)
         before = _look_before(processor, instruction)
         if before and before.ambiguous:
             receipt = manual(
-                f"More than one person at {processor.label} may be meant: look at the records and decide. "
-                + _by_hand(processor, step)
+                f"More than one person at {processor.label} may be meant: look at the records and decide. " + by_hand
             )
         elif step.operation is Operation.EXPORT:
             receipt = _export(worker, processor, instruction)
         elif keep and not processor.keeps:
             receipt = manual(
-                f"A hold exempts {', '.join(sorted(keep))} at {processor.label}: erase everything else. "
-                + _by_hand(processor, step)
+                f"A hold exempts {', '.join(sorted(keep))} at {processor.label}: erase everything else. " + by_hand
             )
         else:
             if before:
                 instruction = _instruction(request, subject.plus(before.identities), step)
             receipt = processor.perform(replace(instruction, keep=frozenset(keep)))
-    except VendorError as error:
-        receipts.failed(worker.desk, reference, step, row.attempts, error, _by_hand(processor, step, instruction))
-    except Exception as error:
-        # A fault of ours must not leave the step leased and silent: it is told, tried again, then given to a person.
-        log.exception("processor failed", processor=step.processor, operation=step.operation)
-        ours = _Fault(step.processor, f"a fault of our own ({type(error).__name__})")
-        receipts.failed(worker.desk, reference, step, row.attempts, ours, _by_hand(processor, step, instruction))
-    else:
         receipts.save(worker.desk, reference, step, receipt, before)
+    except Exception as error:
+        receipts.failed(worker.desk, reference, step, row.attempts, _problem(step, error), by_hand)
     return True
+
+
+def _problem(step: Step, error: Exception) -> VendorError:
+    """What went wrong with a leased step, as an error that its receipt can tell.
+
+    A fault of ours must not leave the step leased and silent: it is told, tried again, then given to a person. Every
+    operation is safe to repeat, also where the vendor had done it and only our writing it down failed.
+    """
+    if isinstance(error, VendorError):
+        return error
+    log.error("processor failed", processor=step.processor, operation=step.operation, exc_info=error)
+    return _Fault(step.processor, f"a fault of our own ({type(error).__name__})")
 
 
 class _Fault(VendorError):
@@ -318,8 +324,8 @@ def _poll(worker: Worker, reference: str, step: Step) -> bool:
     )
     try:
         receipts.save(worker.desk, reference, step, processor.status(asked))
-    except VendorError as error:
-        receipts.failed(worker.desk, reference, step, row.attempts, error, _by_hand(processor, step))
+    except Exception as error:
+        receipts.failed(worker.desk, reference, step, row.attempts, _problem(step, error), _by_hand(processor, step))
     return True
 
 
@@ -328,10 +334,10 @@ def _look(worker: Worker, reference: str, step: Step) -> bool:
     if row is None:
         return False
     processor = worker.connections.processors[step.processor]
-    _, subject = _subject(worker, reference)
     try:
+        _, subject = _subject(worker, reference)
         found = holds.without(processor.find(subject), _kept(worker, reference, step))
         receipts.looked(worker.desk, reference, step, found, _by_hand(processor, step))
-    except VendorError as error:
-        receipts.look_failed(worker.desk, reference, step, row.attempts, error)
+    except Exception as error:
+        receipts.look_failed(worker.desk, reference, step, row.attempts, _problem(step, error))
     return True

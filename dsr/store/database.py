@@ -12,17 +12,19 @@ from sqlalchemy import event
 
 
 def make_engine(url: str, *, pool_size: int = 20) -> sa.Engine:
-    """An engine whose commits survive kill -9.
+    """An engine whose commits survive kill -9, and whose errors hold no row's values: errors are logged.
 
     Args:
         url: `sqlite:///path` or `postgresql+psycopg://…`.
     """
     if not url.startswith("sqlite"):
-        return sa.create_engine(url, pool_size=pool_size, max_overflow=10, pool_pre_ping=True)
+        return sa.create_engine(url, pool_size=pool_size, max_overflow=10, pool_pre_ping=True, hide_parameters=True)
     path = sa.make_url(url).database
     if path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url, pool_size=pool_size, max_overflow=50, connect_args={"timeout": 30})
+    engine = sa.create_engine(
+        url, pool_size=pool_size, max_overflow=50, connect_args={"timeout": 30}, hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, record: Any) -> None:

@@ -219,7 +219,7 @@ receipts = Table(
     Column("held_before", Text),  # JSON: kind -> how many, from the look before
     Column("residue", Text, nullable=False, server_default="[]"),
     Column("note", Text, nullable=False, server_default=""),
-    Column("handle", String(200), nullable=False, server_default=""),
+    Column("handle", Text, nullable=False, server_default=""),  # of a job at the vendor; may name users there
     Column("identities_enc", LargeBinary),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("next_at", Instant),

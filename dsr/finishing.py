@@ -143,6 +143,8 @@ def finish(desk: Desk, reference: str, labels: Mapping[str, str]) -> bool:
         lifted = lifting.ended(conn, request)
         over = fulfilment.complete(steps) and not holds.active(desk, conn, reference)
         to = S.COMPLETED if over else S.PARTIALLY_COMPLETED
+        if to is S.PARTIALLY_COMPLETED and request.row.answered_at is None and not any(s.by_hand for s in steps):
+            requests.update(conn, reference, answered_at=desk.now())  # only a hold is left, and the person was told
         if to is request.status:
             return False
         if request.right in (Right.EXPORT, Right.ACCESS) and (package is None or package[0] is not to):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
 from statistics import median
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -43,11 +43,13 @@ class Report:
     first, last: ISO dates, both included.
     made: ISO moment for which `open`, `overdue` and `tasks` hold.
     outcomes: by the present status; what is not ended is on its way.
-    on_time, late: ended by the due date or after it; what is not ended is late once its due date has passed, and
-        before that in neither.
+    on_time, late: ended or answered by the due date or after it; what is neither is late once its due date has
+        passed, and before that in neither number. Answered is also where only records remain that a hold keeps.
     on_time_share, extension_rate: 0 to 1; None where there is nothing to divide by.
-    days: from receipt to the end of answered requests (completed, refused): `median`, `p90` (nearest rank), `count`.
+    days: from receipt to the answer (completed, refused, or all but what is held): `median`, `p90` (nearest rank),
+        `count`.
     refusals: refusals of whole requests by ground; holds: records kept by ground.
+    open: not ended, those with a hold included; overdue: of these neither answered nor in time.
     """
 
     first: str
@@ -88,13 +90,14 @@ def report(desk: Desk, first: date, last: date) -> Report:
     start, end = (datetime.combine(day, time(), zone) for day in (first, last + _DAY))
     with desk.db.read() as conn:
         rows = conn.execute(
-            sa.select(q.right, q.channel, q.status, q.regime, q.received_at, q.due_at, q.extended_at, q.finished_at)
+            sa.select(requests)
             .where(
                 q.received_at >= start, q.received_at < end, q.channel != resubscription.CHANNEL
             )  # asks for no right
             .order_by(q.received_at)
         ).all()
-        due = conn.execute(sa.select(q.due_at).where(q.status.not_in([str(s) for s in ENDED]))).scalars().all()
+        living = sa.select(q.due_at, q.answered_at).where(q.status.not_in([str(s) for s in ENDED]))
+        open_ = conn.execute(living).all()
         of_period = sa.select(q.reference).where(q.received_at >= start, q.received_at < end)
         refused = conn.execute(
             sa.select(a.why).where(a.what == "request.refused", a.reference.in_(of_period))
@@ -121,20 +124,27 @@ def report(desk: Desk, first: date, last: date) -> Report:
         on_time_share=on_time / (on_time + late) if on_time + late else None,
         extended=extended,
         extension_rate=extended / len(rows) if rows else None,
-        days=_days([(row.finished_at - row.received_at) / _DAY for row in rows if row.status in ANSWERED]),
+        days=_days(
+            [(_over(row) - row.received_at) / _DAY for row in rows if row.status in ANSWERED or row.answered_at]
+        ),
         refusals=refusals,
         holds=kept,
-        open=len(due),
-        overdue=sum(moment < now for moment in due),
+        open=len(open_),
+        overdue=sum(row.due_at < now and row.answered_at is None for row in open_),
         tasks=tasks,
     )
 
 
 def _on_time(row: Any, now: datetime) -> bool | None:
-    """Was it ended by its due date? None while that is still to be seen."""
-    if row.status in ENDED:
-        return bool(row.finished_at <= row.due_at)
+    """Was it answered or ended by its due date? None while that is still to be seen."""
+    if row.status in ENDED or row.answered_at:
+        return bool(_over(row) <= row.due_at)
     return False if row.due_at < now else None
+
+
+def _over(row: Any) -> datetime:
+    """When the person no longer waited: a hold that ends later, and the erasure after it, change nothing of that."""
+    return cast(datetime, row.answered_at or row.finished_at)
 
 
 def _tasks(conn: sa.Connection, now: datetime) -> dict[str, Tasks]:

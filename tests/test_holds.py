@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from dsr import commands, holds, requests, sweep
+from dsr import commands, holds, receipts, report, requests, sweep
 from dsr.model import RequestStatus, Right
 from dsr.store.tables import holds as holds_table
 from dsr.store.tables import receipts as receipts_table
@@ -33,6 +33,16 @@ def last_day(desk: Office, days: int = 40) -> date:
 
 def certificate(desk: Office, reference: str) -> str:
     return next(m["text"] for m in reversed(desk.mails()) if m["subject"].startswith("Certificate"))
+
+
+def finish_by_hand(desk: Office, reference: str) -> None:
+    """Every task of a person is done."""
+    with desk.desk.db.read() as conn:
+        steps = receipts.steps(desk.desk, conn, reference)
+    for step in steps:
+        if step.by_hand:
+            assert "noted as done" in desk.slack("ana", f"done {reference} {step.processor} {step.operation}")
+    desk.settle(reference)
 
 
 def test_a_held_processor_is_spared_and_resumes_when_the_day_has_come(desk: Office) -> None:
@@ -61,6 +71,36 @@ def test_a_held_processor_is_spared_and_resumes_when_the_day_has_come(desk: Offi
     assert not desk.held("intercom")
     assert desk.receipt(reference, "intercom").verdict == "gone"
     assert [what for what in desk.audited(reference) if what.startswith("hold")] == ["hold.placed", "hold.ended"]
+
+
+def test_a_request_of_which_only_a_hold_is_left_was_answered_in_time_and_is_not_overdue(desk: Office) -> None:
+    reference = desk.proved(Right.ERASURE)
+    first = desk.now().date()
+    desk.slack("ana", f"hold {reference} intercom {CLAIMS} {last_day(desk, 400)}")
+    desk.settle(reference)
+    finish_by_hand(desk, reference)
+    assert desk.status(reference) is S.PARTIALLY_COMPLETED
+    desk.ahead += timedelta(days=300)
+    held = report.report(desk.desk, first, first + timedelta(days=1))
+    assert (held.on_time, held.late, held.open, held.overdue) == (1, 0, 1, 0)
+    assert held.days["count"] == 1
+    desk.ahead += timedelta(days=101)
+    desk.settle(reference)
+    assert desk.status(reference) is S.COMPLETED
+    over = report.report(desk.desk, first, first + timedelta(days=1))
+    assert (over.on_time, over.late, over.open, over.overdue) == (1, 0, 0, 0), "the end of a hold is not the answer"
+    assert over.days["median"] < 1
+
+
+def test_a_hold_beside_a_task_that_a_person_has_not_done_leaves_the_request_overdue(desk: Office) -> None:
+    reference = desk.proved(Right.ERASURE)
+    first = desk.now().date()
+    desk.slack("ana", f"hold {reference} intercom {CLAIMS} {last_day(desk, 400)} conversations")  # the rest is by hand
+    desk.settle(reference)
+    assert desk.status(reference) is S.PARTIALLY_COMPLETED
+    desk.ahead += timedelta(days=45)
+    found = report.report(desk.desk, first, first + timedelta(days=1))
+    assert (found.on_time, found.late, found.overdue) == (0, 1, 1)
 
 
 def test_the_last_second_of_the_last_day_is_still_held(desk: Office) -> None:

@@ -199,6 +199,8 @@ requests = Table(
     Column("start_at", Instant),  # end of the cooling-off time
     Column("started_at", Instant),
     Column("stage", String(20), nullable=False, server_default=""),  # of the fulfilment
+    # when the person had an answer for everything but what is held on a legal ground (the end comes after the hold)
+    Column("answered_at", Instant),
     Column("finished_at", Instant),
     Column("certificate_at", Instant),
     Column("frozen_from", String(24)),

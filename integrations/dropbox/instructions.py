@@ -34,7 +34,8 @@ INSTRUCTIONS: Mapping[Operation, str] = {
 }
 
 SEVERAL = (
-    "A folder is named after this person and somebody else, or a folder that was this person's now has another name. "
+    "A folder has this person's account id or address among other words, is named after somebody else too, or was this "
+    "person's and now has another name: first find out whose it is. "
 )
 ELSEWHERE = (
     "{n} files outside the person's folder may be about the person: search for the e-mail address in Dropbox, also "

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from dsr.errors import VendorAnswerUnexpected
 from dsr.model import Identities, Identity
 from integrations.dropbox.api import Account, Api, Object
+from integrations.dropbox.names import fits, patterns_of
 from integrations.dropbox.settings import DropboxSettings
 
 FOLDER = "dropbox.folder"
@@ -65,18 +66,19 @@ class Lookup:
     def __init__(self, api: Api, settings: DropboxSettings) -> None:
         self._api = api
         self._roots = (settings.accounts_folder, settings.restricted_folder)
+        self._patterns = patterns_of(settings.folder_names)
         self._search_folder = settings.search_folder
 
     def holding(self, subject: Identities) -> Holding:
         """The person's folders with what is in them, and other files that the search finds by the address.
 
-        A folder of the customers is the person's if its name carries the account id or the address as a whole, and no
-        other address. A search hit elsewhere is never more than a hint.
+        A folder of the customers is the person's if its whole name fits a configured pattern and has no other address;
+        one that has the account id or the address among other words is doubtful. A search hit elsewhere is never more
+        than a hint.
         """
         emails = [e.strip().lower() for e in subject.of("email") if e.strip()]
-        marks = [*emails, *(a for a in subject.of("account_id") if a)]
         held = Holding(self._api.account())
-        self._own_folders(subject, marks, emails, held)
+        self._own_folders(subject, emails, held)
         for folder in held.live:
             for entry in self._api.listing(path_of(folder), held.account.root, recursive=True):
                 if entry.get("path_lower") == folder.get("path_lower"):
@@ -89,14 +91,15 @@ class Lookup:
         held.elsewhere = list(self._elsewhere(emails, inside, held.account.root))
         return held
 
-    def _own_folders(self, subject: Identities, marks: list[str], emails: list[str], held: Holding) -> None:
-        root = held.account.root
+    def _own_folders(self, subject: Identities, emails: list[str], held: Holding) -> None:
+        root, accounts = held.account.root, [a for a in subject.of("account_id") if a]
         seen: set[str] = set()
         for parent in self._roots:
             for entry in self._api.listing(parent, root, recursive=False):
-                if entry[".tag"] != "file" and any(carries(entry["name"], mark) for mark in marks):
+                if entry[".tag"] != "file" and any(carries(entry["name"], m) for m in (*emails, *accounts)):
                     others = {a.lower() for a in _ANY_ADDRESS.findall(entry["name"])} - set(emails)
-                    held.doubtful = held.doubtful or bool(others)
+                    if others or not fits(entry["name"], self._patterns, emails, accounts):
+                        held.doubtful = True
                     held.folders.append(entry)
                     seen.add(str(entry.get("id")))
         for id in subject.of(FOLDER):

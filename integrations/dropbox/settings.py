@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from pydantic import SecretStr, field_validator
 
+from integrations.dropbox.names import USUAL, patterns_of
 from integrations.vendor import VendorSettings
 
 
@@ -16,7 +17,9 @@ class DropboxSettings(VendorSettings):
         app_key: of the app in the App Console.
         app_secret: of the same app.
         refresh_token: from the code flow with `token_access_type=offline`; it does not expire.
-        accounts_folder: has one folder for each customer, whose name carries the account id or the e-mail address.
+        accounts_folder: has one folder for each customer.
+        folder_names: which names of such folders say whose they are, comma-separated: `{email}`, `{account_id}`, and
+            `*` for any words. A name that only contains an id among other words is never taken for the person's.
         restricted_folder: where restricted customers' folders are kept; only the data protection officer has access.
         search_folder: where files that name somebody are searched; empty: everywhere.
         team_member_id: `dbmid:…`, whose files a team app looks at.
@@ -29,6 +32,7 @@ class DropboxSettings(VendorSettings):
     app_secret: SecretStr
     refresh_token: SecretStr
     accounts_folder: str = "/Clients"
+    folder_names: str = ",".join(USUAL)
     restricted_folder: str = "/Restricted"
     search_folder: str = ""
     team_member_id: str = ""
@@ -40,6 +44,12 @@ class DropboxSettings(VendorSettings):
     def _a_folder(cls, value: str) -> str:
         if not value.startswith("/") or value.endswith("/"):
             raise ValueError("is not a path such as /Clients")
+        return value
+
+    @field_validator("folder_names")
+    @classmethod
+    def _patterns(cls, value: str) -> str:
+        patterns_of(value)
         return value
 
     @property

@@ -33,6 +33,6 @@ def _richly(twin: DropboxTwin, person: Person, folder: str) -> None:
         twin.put(f"{folder}/Lists/{month}.csv", f"email,result\nx@example.net,{month}\n")
     twin.put(f"{folder}/Notes.gdoc", "", export_as="docx")
     twin.put(f"{folder}/draft.txt", f"Draft for {person.email}", deleted=time.time())
-    archive = f"/Clients/{person.account_id} {person.email} archive"
+    archive = f"/Clients/Archive ({person.email})"
     twin.put(archive, email=person.email)
     twin.put(f"{archive}/invoice 2019.txt", f"Paid by {person.email}")

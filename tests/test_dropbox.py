@@ -5,30 +5,26 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from dsr.errors import ConfigurationError, CredentialsRejected, VendorError, VendorRefused, VendorUnavailable
-from dsr.model import Identities, Identity, Instruction, Operation, Outcome, ReceiptStatus, Right
+from dsr.model import Identity, Operation, Outcome, ReceiptStatus, Right
 from integrations.dropbox import VENDOR
 from integrations.dropbox.lookup import carries
-from integrations.dropbox.names import fits
 from integrations.dropbox.processor import DropboxProcessor
 from integrations.dropbox.settings import DropboxSettings
 from integrations.dropbox.twin import DropboxTwin
-from tests.contracts import ProcessorContract, consume, impatient
+from tests import dropbox
+from tests.contracts import ProcessorContract, consume
+from tests.dropbox import ENV, MARIAS, instruction
 from tests.openapi import SPECS
-from tests.twins import MARIA, Served, serving
+from tests.twins import MARIA, Served
 
-ENV = {
-    "DROPBOX_APP_KEY": "app-key-for-tests",
-    "DROPBOX_APP_SECRET": "app-secret-for-tests",
-    "DROPBOX_REFRESH_TOKEN": "refresh-token-for-tests",
-}
-MARIAS = Identities.of_email(MARIA).plus([Identity("account_id", "acc-maria")])
 CONTACTS = f"name,email\nMaria,{MARIA}\nIon,ion.ionescu@example.com\n"
+shared_world, world, twin, processor = dropbox.shared_world, dropbox.world, dropbox.twin, dropbox.processor  # fixtures
 
 
 class TestDropboxProcessor(ProcessorContract):
@@ -41,37 +37,6 @@ class TestDropboxProcessor(ProcessorContract):
         return bool(hers) and all(
             f["path_lower"].startswith("/restricted/" if operation is Operation.RESTRICT else "/clients/") for f in hers
         )
-
-
-@pytest.fixture(scope="module")
-def shared_world() -> Iterator[Served]:
-    with serving(DropboxTwin, env=ENV) as served:
-        yield served
-
-
-@pytest.fixture
-def world(shared_world: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
-    impatient(monkeypatch)
-    shared_world.twin(DropboxTwin).reset()
-    return shared_world
-
-
-@pytest.fixture
-def twin(world: Served) -> DropboxTwin:
-    return world.twin(DropboxTwin)
-
-
-@pytest.fixture
-def processor(world: Served) -> DropboxProcessor:
-    return DropboxProcessor(world.settings(DropboxSettings))
-
-
-def instruction(operation: Operation, subject: Identities = MARIAS, right: Right = Right.ERASURE) -> Instruction:
-    return Instruction("PR-TEST01", right, operation, subject, "key")
-
-
-def account(id: str) -> Identities:
-    return Identities().plus([Identity("account_id", id)])
 
 
 def test_a_name_is_matched_as_a_whole() -> None:
@@ -180,47 +145,6 @@ def test_a_folder_named_after_two_people_stops_for_an_agent(twin: DropboxTwin, p
     with pytest.raises(VendorRefused):
         consume(processor, instruction(Operation.EXPORT))
     assert len([f for f in twin.state()["folders"] if f.get("email") == MARIA and not f["deleted"]]) == 2
-
-
-@pytest.mark.parametrize("name", ["Invoices 42", "Strada Lunga 42 SRL", "Case 42 (2019)", f"{MARIA} against us"])
-def test_a_folder_with_the_id_or_address_among_other_words_is_never_deleted_moved_or_handed_out(
-    name: str, twin: DropboxTwin, processor: DropboxProcessor
-) -> None:
-    twin.put(f"/Clients/{name}")
-    twin.put(f"/Clients/{name}/contract.txt", "of somebody else")
-    subject = Identities.of_email(MARIA).plus([Identity("account_id", "42")])
-    assert processor.find(subject).ambiguous
-    for operation in (Operation.ERASE, Operation.RESTRICT):
-        assert processor.perform(instruction(operation, subject)).outcome is Outcome.MANUAL
-    with pytest.raises(VendorRefused):
-        consume(processor, instruction(Operation.EXPORT, subject))
-    kept = twin.at(f"/Clients/{name}/contract.txt")
-    assert kept
-    assert not kept["deleted"]
-
-
-def test_a_folder_whose_whole_name_is_the_account_id_is_the_persons(
-    twin: DropboxTwin, processor: DropboxProcessor
-) -> None:
-    twin.put("/Clients/acc-42")
-    assert processor.find(account("acc-42")).held == {"folders": 1}
-    assert processor.find(account("ACC-42")).ambiguous, "ids may tell capitals from small letters"
-    assert processor.erase(instruction(Operation.ERASE, account("acc-42"))).outcome is Outcome.PARTIAL
-    assert twin.at("/Clients/acc-42", deleted=True) is None
-
-
-def test_names_of_folders_are_matched_by_the_configured_patterns(world: Served, twin: DropboxTwin) -> None:
-    twin.put("/Clients/K42 - Pop SRL")
-    settings = world.settings(DropboxSettings, DROPBOX_FOLDER_NAMES="K{account_id} - *, {email}")
-    processor = DropboxProcessor(settings)
-    found = processor.find(account("K42"))
-    assert (found.held, found.ambiguous) == ({"folders": 1}, True), "it would have to be called KK42"
-    assert fits("K42 - Pop SRL", ("K{account_id} - *",), [], ["42"])
-    assert not fits("K42 - Pop SRL", ("K{account_id}", "{email} - *"), [], ["42"])
-    assert not fits("anything", ("{email}", "{account_id}"), [], [])
-    for wrong in ("Clients", "{name}", "{email},", "{account_id} {name}"):
-        with pytest.raises(ConfigurationError, match="DROPBOX_FOLDER_NAMES"):
-            DropboxSettings.from_env({**ENV, "DROPBOX_FOLDER_NAMES": wrong})
 
 
 def test_a_known_folder_that_was_renamed_stops_for_an_agent(twin: DropboxTwin, processor: DropboxProcessor) -> None:

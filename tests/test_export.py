@@ -137,6 +137,47 @@ def test_no_spreadsheet_takes_a_cell_for_a_formula_and_the_json_is_lossless(worl
     assert list(csv.reader(io.StringIO(text, newline="")))[1] == [f"'{evil}", "-5"]
 
 
+UNSEEN = [" ", "\u00a0", "\ufeff", "\u200b", "\x00", "\u2028", "\u3000", "\u00ad", "\u2800", "\ufe0f", " \u200b\x7f "]
+
+
+@pytest.mark.parametrize("unseen", UNSEEN)
+@pytest.mark.parametrize("sign", "=+-@﹦﹢﹣﹫−＝")
+def test_a_formula_behind_what_nobody_sees_is_no_formula(unseen: str, sign: str) -> None:
+    assert safe_cell(f"{unseen}{sign}1+1") == f"'{unseen}{sign}1+1"
+    assert safe_cell(f"{unseen}1{sign}1") == f"{unseen}1{sign}1"
+
+
+@pytest.mark.parametrize("end", [";", "\t", "\n", "\r\n"])
+def test_a_formula_is_none_in_a_country_whose_cells_end_at_a_semicolon(end: str) -> None:
+    assert safe_cell(f"hello{end} =cmd|' /C calc'!A0") == f"hello{end}' =cmd|' /C calc'!A0"
+    assert safe_cell(f"hello{end}Maria") == f"hello{end}Maria"
+
+
+def test_a_cell_made_to_be_slow_is_not() -> None:
+    import time
+
+    began = time.perf_counter()
+    for text in (" " * 500_000, "\n" * 500_000, "; " * 250_000, "\u200b" * 500_000 + "x"):
+        safe_cell(text)
+    assert time.perf_counter() - began < 5
+
+
+def test_what_json_cannot_say_is_said_as_text_and_every_file_stays_valid(world: World) -> None:
+    reference = world.verified(Right.ACCESS)
+    odd = {"score": float("nan"), "deep": [{"most": float("inf")}], "half": "a\ud83d", "fine": 1.5}
+    for names_others in (True, False):
+        file = DataFile("n.json", rows=iter([{"score": 1.5}, odd]), names_others=names_others)
+        export.collect(world.desk, reference, "intercom", [file])
+        archive = opened(world, reference)
+
+        def no_constant(name: str) -> float:
+            raise AssertionError(f"{name} is no JSON")
+
+        found = json.loads(archive.read("intercom/n.json"), parse_constant=no_constant)
+        assert found[1] == {"score": "nan", "deep": [{"most": "inf"}], "half": "a?", "fine": 1.5}
+        jsonschema.validate(found, json.loads(archive.read("intercom/n.schema.json")))
+
+
 # ---- what is in it ---------------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,13 @@ import json
 import re
 import unicodedata
 
-_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+# What a spreadsheet passes over before it looks for a formula: spaces, controls, marks and fillers of no width.
+_UNSEEN = (
+    r"(?:[^\S\t\r\n]|[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    r"\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e01ef])"
+)
+# Where a cell begins: also after what some country's spreadsheet takes for the end of a cell or a row.
+_FORMULA = re.compile(rf"\A(?=[\t\r\n])|(?:\A|(?<=[;\t\r\n]))(?={_UNSEEN}*[=+\-@＝＋－＠﹢﹣﹦﹫−])")
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))}
 _LONGEST = 120  # characters of one part of a name; file systems take 255 bytes
 
@@ -59,8 +65,13 @@ def schema_name(name: str) -> str:
 
 
 def safe_cell(value: object) -> str:
-    """A CSV cell that no spreadsheet runs as a formula (OWASP: CSV injection); the JSON beside it is lossless."""
+    """A CSV cell that no spreadsheet runs as a formula (OWASP: CSV injection); the JSON beside it is lossless.
+
+    An apostrophe is put before what would be one, also behind a `;`, a tab or a new line: a spreadsheet set to German,
+    Romanian, French or Spanish parts the cells of a file at `;`, and then a quotation mark inside protects nothing.
+    """
     if isinstance(value, (dict, list)):
         value = json.dumps(value, ensure_ascii=False, default=str)
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) and not isinstance(value, (int, float)) else text
+    if value is None or isinstance(value, (int, float)):
+        return "" if value is None else str(value)
+    return _FORMULA.sub("'", str(value))

@@ -6,6 +6,7 @@ A retry of one processor repeats only that one. Nothing is held in memory but on
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import threading
@@ -122,13 +123,13 @@ class _Rows:
     def lines(self) -> Iterator[bytes]:
         row = self._first
         while row is not None:
-            plain = self._masker.row(row) if self._masker else {str(k): v for k, v in row.items()}
+            plain, line = _as_json(self._masker.row(row) if self._masker else {str(k): v for k, v in row.items()})
             self._shape.see(plain)
             self._columns.update(dict.fromkeys(plain))
             if self._count < PREVIEW_ROWS:
                 self._preview.append({name: _short(value) for name, value in plain.items()})
             self._count += 1
-            yield json.dumps(plain, ensure_ascii=False, default=str).encode() + b"\n"
+            yield line
             row = next(self._rows, None)
 
     def member(self, name: str, part: str) -> Member:
@@ -143,6 +144,25 @@ class _Rows:
             of_rows(self._shape, name),
             dict(self._masker.counts) if self._masker else {},
         )
+
+
+def _as_json(row: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    """A row, and as a line of JSON in UTF-8. What neither knows (NaN, infinity, half a character) becomes text."""
+    try:
+        return row, json.dumps(row, ensure_ascii=False, allow_nan=False, default=str).encode() + b"\n"
+    except ValueError:  # also UnicodeEncodeError
+        row = _expressible(row)
+        return row, json.dumps(row, ensure_ascii=False, allow_nan=False, default=str).encode() + b"\n"
+
+
+def _expressible(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_expressible(str(key)): _expressible(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_expressible(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def _short(value: object) -> str:

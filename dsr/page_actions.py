@@ -1,14 +1,13 @@
 """What a page of ours sets off: codes typed there, withdrawal, downloads, "this was not me".
 
 The pages themselves only read a form and show what came of it. All take the caller's transaction except
-`delete_copy`, which is one of its own.
+`handed_out`, which is one of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +146,27 @@ def downloadable(desk: Desk, conn: sa.Connection, link: sa.Row[Any]) -> bool:
         return False
 
 
-def hand_out(desk: Desk, conn: sa.Connection, link: sa.Row[Any], second: str) -> Iterator[bytes] | None:
+class Copy:
+    """A package on its way to the person.
+
+    Args:
+        first: its first bytes; `rest`: what follows.
+
+    Attributes:
+        whole: the last byte was taken, and whoever took it asked for more.
+    """
+
+    def __init__(self, first: bytes, rest: Iterator[bytes]) -> None:
+        self._first, self._rest = first, rest
+        self.whole = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._first
+        yield from self._rest
+        self.whole = True
+
+
+def hand_out(desk: Desk, conn: sa.Connection, link: sa.Row[Any], second: str) -> Copy | None:
     """The package as a plain zip; the link is spent. None: it is gone, or somebody was faster.
 
     Args:
@@ -171,19 +190,43 @@ def hand_out(desk: Desk, conn: sa.Connection, link: sa.Row[Any], second: str) ->
     audit.record(
         desk, conn, who="customer", what="package.downloaded", reference=reference, why=f"one-time link and {second}"
     )
-    return chain([first], stream)
+    return Copy(first, stream)
 
 
-def delete_copy(desk: Desk, reference: str) -> None:
-    """After the download. What was collected stays until the request is complete: a last package may be made of it."""
+def handed_out(desk: Desk, link: sa.Row[Any], *, whole: bool) -> None:
+    """After the download: the copy is deleted if it was sent whole; if it broke off, it can be fetched once more."""
     with desk.db.write() as conn:
-        if row(conn, reference).status == str(S.COMPLETED):
-            export.shred(desk, conn, reference)
-            return
-        path = conn.execute(sa.select(packages.c.path).where(packages.c.reference == reference)).scalar()
-        if path:
-            Path(path).unlink(missing_ok=True)
-        conn.execute(packages.update().where(packages.c.reference == reference).values(shredded_at=desk.now()))
+        (_delete_copy if whole else _give_back)(desk, conn, link)
+
+
+def _delete_copy(desk: Desk, conn: sa.Connection, link: sa.Row[Any]) -> None:
+    """What was collected stays until the request is complete: a last package may be made of it."""
+    reference = link.reference
+    path = conn.execute(
+        sa.select(packages.c.path).where(packages.c.reference == reference, packages.c.downloaded_at.is_not(None))
+    ).scalar()
+    if path is None:  # a later package has taken its place, which nobody has fetched
+        return
+    if row(conn, reference).status == str(S.COMPLETED):
+        export.shred(desk, conn, reference)
+        return
+    Path(path).unlink(missing_ok=True)
+    conn.execute(packages.update().where(packages.c.reference == reference).values(shredded_at=desk.now()))
+
+
+def _give_back(desk: Desk, conn: sa.Connection, link: sa.Row[Any]) -> None:
+    """The link works again until its time is up, with a fresh proof: no more with the word, if a code can be mailed."""
+    reference = link.reference
+    word = links_table.c.word_hash if row(conn, reference).address_enc is None else None
+    given_back = conn.execute(
+        links_table.update()
+        .where(links_table.c.token_hash == link.token_hash, links_table.c.expires_at > desk.now())
+        .values(used_at=None, word_hash=word)
+    )
+    if given_back.rowcount:
+        conn.execute(packages.update().where(packages.c.reference == reference).values(downloaded_at=None))
+        why = "the download broke off; the copy can be fetched again with a fresh proof"
+        audit.record(desk, conn, who="desk", what="package.broke_off", reference=reference, why=why)
 
 
 # ---- "this was not me" -----------------------------------------------------------------------------------------------
@@ -220,6 +263,9 @@ def stop(desk: Desk, conn: sa.Connection, link: sa.Row[Any]) -> bool:
     frozen = set(commands.not_me(desk, conn, link))
     for found in concerned(desk, conn, link):
         closed = conn.execute(links_table.update().where(_open_downloads(desk, [found])).values(used_at=desk.now()))
+        downloads = sa.and_(links_table.c.kind == "download", links_table.c.reference == found.reference)
+        alive = links_table.c.expires_at > desk.now()  # also of a download under way: not given back if it breaks off
+        conn.execute(links_table.update().where(downloads, alive).values(expires_at=desk.now()))
         if closed.rowcount:
             why = '"this was not me" was pressed'
             audit.record(desk, conn, who="customer", what="package.closed", reference=found.reference, why=why)

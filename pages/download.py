@@ -1,8 +1,7 @@
-"""`/download/<token>`: the export package, once, for the word from the chat or a fresh code."""
+"""`/download/<token>`: the export package, sent whole once, for the word from the chat or a fresh code."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,7 +31,7 @@ def page(token: str) -> Response:
 
 
 def _post(desk: Desk, token: str) -> Response:
-    stream: Iterator[bytes] | None = None
+    copy: page_actions.Copy | None = None
     with desk.db.write() as conn:
         link = page_actions.download_link(desk, conn, token, lock=True)
         if link is None:
@@ -43,10 +42,10 @@ def _post(desk: Desk, token: str) -> Response:
         note = _prove(desk, conn, link, row, token)
         if note is None:
             second = "the word from the chat" if _by_word(link) else "a fresh code"
-            stream = page_actions.hand_out(desk, conn, link, second)
-            if stream is None:
+            copy = page_actions.hand_out(desk, conn, link, second)
+            if copy is None:
                 return _gone(row)
-    return _show(desk, link, row, note) if stream is None else _package(desk, row.reference, stream)
+    return _show(desk, link, row, note) if copy is None else _package(desk, link, copy)
 
 
 def _prove(desk: Desk, conn: sa.Connection, link: sa.Row[Any], row: sa.Row[Any], token: str) -> Note | None:
@@ -98,8 +97,8 @@ def _gone(row: sa.Row[Any]) -> Response:
     return show("message.html", lang, "page.download_gone_title", status=410, text="page.download_gone")
 
 
-def _package(desk: Desk, reference: str, stream: Iterator[bytes]) -> Response:
-    response = Response(stream, content_type="application/zip")
-    response.headers["Content-Disposition"] = f'attachment; filename="{reference}.zip"'
-    response.call_on_close(lambda: page_actions.delete_copy(desk, reference))
+def _package(desk: Desk, link: sa.Row[Any], copy: page_actions.Copy) -> Response:
+    response = Response(iter(copy), content_type="application/zip")
+    response.headers["Content-Disposition"] = f'attachment; filename="{link.reference}.zip"'
+    response.call_on_close(lambda: page_actions.handed_out(desk, link, whole=copy.whole))
     return response

@@ -17,8 +17,9 @@ import pytest
 
 from dsr import export, sealed_file
 from dsr.errors import DsrError, VendorUnavailable
+from dsr.letters.catalogue import say
 from dsr.model import DataFile, Identities, Identity, Origin, Right
-from dsr.package.masking import AGENT, MESSAGE, Masker
+from dsr.package.masking import AGENT, MESSAGE, NOT_SEARCHED, Masker
 from dsr.package.names import Names, safe_cell, safe_name
 from dsr.package.schema import Shape, of_rows
 from tests.pages_desk import MARIA, World, make_world
@@ -363,3 +364,16 @@ def test_the_reason_list_names_file_kind_and_article(world: World) -> None:
         ("intercom/conversations.json", "name", 1),
     ]
     assert {m["reason"] for m in listed} == {"GDPR Art. 15(4): the rights and freedoms of others"}
+
+
+def test_the_mask_list_and_the_page_say_that_attached_files_were_not_searched(world: World) -> None:
+    for attached in (True, False):
+        reference = world.verified(Right.ACCESS)
+        files = [DataFile("a.json", rows=iter([{"id": 1}]))]
+        if attached:
+            files.append(DataFile("chat.txt", content=iter([b"from eva@example.org"]), media_type="text/plain"))
+        export.collect(world.desk, reference, "intercom", files)
+        archive = opened(world, reference)
+        listed = [(m["file"], m["kind"], m["count"], m["reason"]) for m in rows(archive, "masked.json")]
+        assert listed == ([("intercom/chat.txt", "attachment", 0, NOT_SEARCHED)] if attached else [])
+        assert (say("package.masked_not_files", "en") in archive.read("index.html").decode()) == attached

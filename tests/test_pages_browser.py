@@ -104,7 +104,7 @@ def pages(world: World, lang: str) -> dict[str, str]:
         return f"{name}.{lang}@example.com"
 
     gone = world.package(world.verified(Right.EXPORT, address=person("gone"), language=lang), word=WORD)
-    world.client.post(gone, data={"word": WORD}).close()
+    world.client.post(gone, data={"word": WORD}, buffered=True)
     stopped = world.link("not_me", world.verified(Right.ERASURE, address=person("stopped"), language=lang))
     world.client.post(stopped)
     export = world.verified(Right.EXPORT, address=person("export"), language=lang)

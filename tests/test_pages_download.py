@@ -69,18 +69,70 @@ def test_the_zip_is_streamed_and_the_copy_is_deleted_when_the_stream_ends(world:
     answer = world.client.post(path, data={"word": WORD})
     assert answer.is_streamed
     assert Path(package(world, reference).path).exists()
+    assert zipfile.ZipFile(io.BytesIO(answer.data)).testzip() is None
     answer.close()
     assert not Path(package(world, reference).path).exists()
     assert package(world, reference).shredded_at is not None
 
 
+def broken_off(world: World, path: str, proof: dict[str, str]) -> None:
+    """A download of which only the first bytes arrive."""
+    answer = world.client.post(path, data=proof)
+    assert answer.content_type == "application/zip"
+    next(answer.iter_encoded())
+    answer.close()
+
+
+def test_a_download_that_breaks_off_can_be_fetched_again_with_a_fresh_proof(world: World) -> None:
+    reference, path = with_package(world, WORD)
+    broken_off(world, path, {"word": WORD})
+    assert Path(package(world, reference).path).exists()
+    assert package(world, reference).downloaded_at is None
+    assert world.client.post(path, data={"word": WORD}).status_code == 422  # the word has been used
+    world.client.post(path, data={"do": "send"})
+    code = world.code()
+    broken_off(world, path, {"code": code})
+    assert world.client.post(path, data={"code": code}).status_code == 422
+    world.client.post(path, data={"do": "send"})
+    answer = world.client.post(path, data={"code": world.code()}, buffered=True)
+    assert zipfile.ZipFile(io.BytesIO(answer.data)).testzip() is None
+    assert world.client.get(path).status_code == 410
+    assert not Path(package(world, reference).path).exists()
+
+
+def test_without_an_address_the_word_still_opens_what_broke_off(world: World) -> None:
+    reference, path = with_package(world, WORD)
+    with world.desk.db.write() as conn:
+        conn.execute(tables.requests.update().where(tables.requests.c.reference == reference).values(address_enc=None))
+    broken_off(world, path, {"word": WORD})
+    assert world.client.post(path, data={"word": WORD}, buffered=True).content_type == "application/zip"
+    assert world.client.get(path).status_code == 410
+
+
+def test_a_download_that_breaks_off_after_its_time_is_not_given_back(world: World) -> None:
+    _, path = with_package(world, WORD)
+    answer = world.client.post(path, data={"word": WORD})
+    world.clock.pass_(days=8)
+    answer.close()
+    assert world.client.get(path).status_code == 410
+
+
+def test_a_later_package_is_not_deleted_by_the_download_of_the_one_before(world: World) -> None:
+    reference, path = with_package(world, WORD)
+    answer = world.client.post(path, data={"word": WORD})
+    later = world.package(reference, word=WORD)
+    assert answer.data
+    answer.close()
+    assert world.client.get(later).status_code == 200
+
+
 def test_what_was_collected_stays_for_a_later_package_until_the_request_is_complete(world: World) -> None:
     reference, path = with_package(world, WORD)
-    world.client.post(path, data={"word": WORD}).close()
+    world.client.post(path, data={"word": WORD}, buffered=True)
     assert (export.folder(world.desk, reference) / "intercom.spool").exists()
     path = world.package(reference, word=WORD)
     world.move(reference, S.COMPLETED)
-    world.client.post(path, data={"word": WORD}).close()
+    world.client.post(path, data={"word": WORD}, buffered=True)
     assert not export.folder(world.desk, reference).exists()
 
 
@@ -226,6 +278,14 @@ def test_not_me_closes_a_download_that_was_not_taken_yet(world: World) -> None:
     assert say("page.not_me_done") in world.client.post(world.link("not_me", reference)).text
     assert world.client.post(path, data={"word": WORD}).status_code == 410
     assert package(world, reference).downloaded_at is None
+
+
+def test_not_me_during_a_download_leaves_nothing_to_fetch_again_when_it_breaks_off(world: World) -> None:
+    reference, path = with_package(world, WORD)
+    answer = world.client.post(path, data={"word": WORD})
+    world.client.post(world.link("not_me", reference))
+    answer.close()
+    assert world.client.get(path).status_code == 410
 
 
 def test_not_me_after_the_end_says_that_it_is_over(world: World) -> None:

@@ -169,8 +169,10 @@ def _masked(contents: Mapping[str, Sequence[Member]], language: str) -> str:
         for m in members
         for kind, count in sorted(m.masked.items())
     )
+    attached = any(m.rows is None for members in contents.values() for m in members)
+    files = f"<p>{_say('masked_not_files', language)}</p>" if attached else ""
     if not rows:
-        return f"<p>{_say('masked_none', language)}</p>"
+        return f"<p>{_say('masked_none', language)}</p>{files}"
     head = "".join(
         f'<th scope="col"{css}>{_say(f"column_{key}", language)}</th>'
         for key, css in (("file", ""), ("kind", ""), ("how_often", ' class="number"'))
@@ -178,7 +180,7 @@ def _masked(contents: Mapping[str, Sequence[Member]], language: str) -> str:
     return (
         f"<p>{_say('masked', language)} {_link('masked.json', 'masked.json')}</p>"
         f'<div class="wide" role="region" aria-label="masked.json" tabindex="0"><table>'
-        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{files}"
     )
 
 

@@ -22,6 +22,7 @@ MESSAGE = "[message of another person]"  # connectors write it in place of someb
 PERSON = "another person"
 AGENT = "[support agent]"
 REASON = "GDPR Art. 15(4): the rights and freedoms of others"
+NOT_SEARCHED = "an attached file is given as it is: it was not searched for other people"
 KINDS = ("address", "name", "telephone", "picture", "message", "agent")
 
 _ADDRESS = re.compile(r"[\w.+-]{1,64}(?:@|%40)[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}\.[A-Za-z]{2,24}\b")

@@ -68,13 +68,16 @@ def package(
 
 
 def masked(contents: list[tuple[Spool, list[Member]]]) -> list[dict[str, object]]:
-    """Where other people were masked: file, kind, how often, and why."""
-    return [
-        {"file": f"{spool.processor}/{member.name}", "kind": kind, "count": count, "reason": masking.REASON}
-        for spool, members in contents
-        for member in members
-        for kind, count in sorted(member.masked.items())
-    ]
+    """Where other people were masked: file, kind, how often, and why; and which files were not searched for any."""
+    found: list[dict[str, object]] = []
+    for spool, members in contents:
+        for member in members:
+            file = f"{spool.processor}/{member.name}"
+            if member.rows is None:
+                found.append({"file": file, "kind": "attachment", "count": 0, "reason": masking.NOT_SEARCHED})
+            for kind, count in sorted(member.masked.items()):
+                found.append({"file": file, "kind": kind, "count": count, "reason": masking.REASON})
+    return found
 
 
 def _array(lines: Iterable[bytes]) -> Iterator[bytes]:

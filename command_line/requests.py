@@ -122,13 +122,14 @@ def _clocks(desk: Desk, request: requests.SubjectRequest) -> dict[str, Any]:
 @click.option(
     "--regime", type=click.Choice(get_args(Regime)), default="gdpr", show_default=True, help="Whose deadlines."
 )
+@click.option("--received", default="", help="Day (2026-11-20) or moment of receipt, if it was before now.")
 @click.option("--as", "agent", default="operator", help="Who opens it.")
 @explained
-def dsr_open(address: str, right: str, regime: str, agent: str) -> None:
+def dsr_open(address: str, right: str, regime: str, received: str, agent: str) -> None:
     """Open a request for ADDRESS; proof is asked from that person by mail."""
     desk = get_desk()
     with desk.db.write() as conn:
-        click.echo(opening.open_by_agent(desk, conn, agent, address, right, regime))
+        click.echo(opening.open_by_agent(desk, conn, agent, address, right, regime, received))
 
 
 @dsr.command("rectify")

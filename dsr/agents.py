@@ -22,7 +22,7 @@ HELP = f"""*Privacy Desk*
 `/privacy show REF` one request: due date, steps, what waits for a person
 `/privacy plan REF` a dry run: what every processor holds and would lose, in counts
 `/privacy open EMAIL RIGHT` open a request for somebody; proof is asked from that person.
-    With `ccpa` behind it the deadlines are California's.
+    With `ccpa` behind it the deadlines are California's; with a day (2026-11-20) they count from that receipt.
     Rights: erasure, export, unsubscribe, objection, age_report, rectification, restriction, access
 `/privacy code REF` mail the person of a request a code for our page (when those of the chat are used up)
 `/privacy approve REF` let a request that waits for an agent go on (four eyes: not the one who opened it)
@@ -137,10 +137,16 @@ def _show(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> 
 
 
 def _open(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> str:
-    if len(arguments) not in (2, 3):
-        raise RequestError("say `/privacy open EMAIL RIGHT`, and `ccpa` behind it where Californian law counts")
+    days = [word for word in arguments[2:] if word[:1].isdigit()]
+    regimes = [word for word in arguments[2:] if word not in days]
+    if len(arguments) < 2 or len(days) > 1 or len(regimes) > 1:
+        raise RequestError(
+            "say `/privacy open EMAIL RIGHT`, and behind it `ccpa` where Californian law counts,"
+            " or the day of receipt (2026-11-20) if it came before today"
+        )
     address = re.sub(r"^<mailto:([^|>]+)(\|[^>]*)?>$", r"\1", arguments[0])
-    reference = opening.open_by_agent(desk, conn, agent, address, *arguments[1:])
+    regime, received = (*regimes, "gdpr")[0], (*days, "")[0]
+    reference = opening.open_by_agent(desk, conn, agent, address, arguments[1], regime, received)
     request = requests.get(desk, conn, reference)
     how = (
         "started" if request.status != "identity_pending" else "the person has been mailed a code to prove who they are"

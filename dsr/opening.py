@@ -6,30 +6,40 @@ transaction.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import cast, get_args
 
 import sqlalchemy as sa
 
-from dsr import addresses, commands, identity, links, outgoing, representation, requests
+from dsr import addresses, commands, deadlines, identity, links, outgoing, representation, requests
 from dsr.deadlines import Regime
 from dsr.desk import Desk
 from dsr.errors import RequestError, UnsupportedRequest
 from dsr.letters import mails
 from dsr.model import RequestStatus, Right
 
+OLDEST = timedelta(days=366)  # an older day of receipt is a slip of the pen; so late a letter deserves a person's look
+
 
 def open_by_agent(
-    desk: Desk, conn: sa.Connection, agent: str, address: str, right_name: str, regime: str = "gdpr"
+    desk: Desk,
+    conn: sa.Connection,
+    agent: str,
+    address: str,
+    right_name: str,
+    regime: str = "gdpr",
+    received: str = "",
 ) -> str:
     """An agent opens a request for a person; proof is asked from the person, never from the agent.
 
     Args:
         regime: `gdpr`, or `ccpa` for a person whom Californian law protects.
+        received: when it reached the company (a letter, a call), from which the deadline counts (GDPR Art. 12(3)):
+            an ISO date in the controller's time zone, or a moment; empty: now.
 
     Raises:
         UnsupportedRequest: no such right, or no such regime.
-        RequestError: not an e-mail address.
+        RequestError: not an e-mail address; the receipt is no date, still to come, or more than a year ago.
     """
     spoken = {"delete": "erasure", "forget": "erasure", "object": "objection", "age": "age_report"}
     name = spoken.get(right_name.lower(), right_name.lower())
@@ -38,8 +48,30 @@ def open_by_agent(
     if regime.lower() not in get_args(Regime):
         raise UnsupportedRequest(f"no such regime; known: {', '.join(get_args(Regime))}")
     law = cast(Regime, regime.lower())
-    reference, _ = open_for(desk, conn, Right(name), address, channel="agent", opened_by=f"agent:{agent}", regime=law)
+    reference, _ = open_for(
+        desk,
+        conn,
+        Right(name),
+        address,
+        channel="agent",
+        opened_by=f"agent:{agent}",
+        regime=law,
+        received_at=_receipt(desk, received) if received else None,
+    )
     return reference
+
+
+def _receipt(desk: Desk, typed: str) -> datetime:
+    now = desk.now()
+    try:
+        received = deadlines.parse_received(typed, desk.policy.controller.timezone)
+    except ValueError:
+        raise RequestError("give the day of receipt as 2026-11-20") from None
+    if received > now:
+        raise RequestError("the day of receipt is still to come")
+    if received < now - OLDEST:
+        raise RequestError("the day of receipt is more than a year ago; is the year right?")
+    return received
 
 
 def open_for(
@@ -52,8 +84,12 @@ def open_for(
     opened_by: str,
     language: str = "en",
     regime: Regime = "gdpr",
+    received_at: datetime | None = None,
 ) -> tuple[str, bool]:
     """Open a request for a person who is not in a conversation; a code asks the person for proof by mail.
+
+    Args:
+        received_at: when it reached the company, if that was before now.
 
     Returns:
         the reference, and False if proof is needed and the address has had too many codes.
@@ -61,7 +97,7 @@ def open_for(
     Raises:
         RequestError: not an e-mail address.
     """
-    address, now = addresses.normalise(address), desk.now()
+    address, received_at = addresses.normalise(address), received_at or desk.now()
     if not address:
         raise RequestError("that is not an e-mail address that we can use")
     if desk.proof.at_once(right):
@@ -70,7 +106,7 @@ def open_for(
             conn,
             right,
             address,
-            received_at=now,
+            received_at=received_at,
             channel=channel,
             language=language,
             opened_by=opened_by,
@@ -82,7 +118,7 @@ def open_for(
         conn,
         right,
         address,
-        received_at=now,
+        received_at=received_at,
         channel=channel,
         status=RequestStatus.IDENTITY_PENDING,
         opened_by=opened_by,

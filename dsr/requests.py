@@ -156,7 +156,7 @@ def open_request(
         what="request.opened",
         reference=reference,
         why=f"{right} asked for in {channel}",
-        details={"due": due.isoformat(), "status": status},
+        details={"received": received_at.isoformat(), "due": due.isoformat(), "status": status},
     )
     return reference
 

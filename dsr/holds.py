@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -27,6 +27,10 @@ from dsr.store.tables import holds, receipts
 from dsr.store.tables import requests as requests_table
 
 EVERYTHING = "everything that it holds"
+# A hold is for a case: a claim, a transaction. What is to be kept longer than limitation and tax law ask of a case is a
+# rule of retention and stands in the policy, for everybody; a hold without a foreseeable end would be a refusal by one
+# agent alone (GDPR Art. 5(1)(e), 17(3)).
+LONGEST = timedelta(days=3653)
 _KIND = re.compile(r"[a-z][a-z0-9_ ]{0,39}")
 h, r = holds.c, receipts.c
 
@@ -55,15 +59,17 @@ def place(
         what happened, for the agent.
 
     Raises:
-        RequestError: no such processor or kind.
+        RequestError: no such processor or kind, or an end that is past or beyond `LONGEST`.
         TransitionNotAllowed: no ground for it, no proved erasure, it is erased there already or being erased now.
     """
     request = requests.get(desk, conn, reference, lock=True)
+    if until > (desk.now() + LONGEST).date():
+        raise RequestError("a hold has an end that can be foreseen: at most ten years from now")
     zone = ZoneInfo(desk.policy.controller.timezone)
     found = grounds.ground(ground_id, request.right, "hold", request.row.received_at.astimezone(zone).date())
     end = datetime.combine(until, time(23, 59, 59), zone)
     _check(desk, request, processor, kind, end)
-    _check_receipt(desk, conn, reference, processor)
+    _check_receipt(desk, conn, reference, processor, kind)
     who = f"agent:{agent}"
     conn.execute(holds.delete().where(h.reference == reference, h.processor == processor, h.kind == kind))
     conn.execute(
@@ -81,6 +87,10 @@ def place(
         details={"until": until.isoformat()},
     )
     _tell(desk, conn, request, found, processor, kind, end, note)
+    if kind:  # a task that says "erase it all" is written anew, with the exemption
+        by_hand = (r.status == "in_progress", r.outcome == "manual")
+        anew = {"status": "pending", "outcome": None, "note": "", "problem": None, "attempts": 0}
+        conn.execute(receipts.update().where(*_erasure(reference, processor), *by_hand).values(**anew))
     apply(desk, conn, reference)
     desk.tasks.advance(conn, reference)
     return f"{kind or 'everything'} at {processor} is kept until {until.isoformat()}; the person is told"
@@ -89,7 +99,11 @@ def place(
 def _check(desk: Desk, request: SubjectRequest, processor: str, kind: str, end: datetime) -> None:
     if processor not in {OWN_DATABASE, *(p.name for p in desk.policy.processors)}:
         raise RequestError("no such processor; take its name from `dsr show`")
-    if kind and not _KIND.fullmatch(kind):
+    if kind and processor == OWN_DATABASE:  # it spares the kind itself: one that it does not know would spare nothing
+        there = [table.name for table in desk.policy.own_database.tables if table.erasure != "keep"]
+        if kind not in there:
+            raise RequestError(f"no such kind of record is erased there; there are {', '.join(there)}")
+    elif kind and not _KIND.fullmatch(kind):
         raise RequestError("a kind of record is named as the plan names it, e.g. campaigns")
     if end <= desk.now():
         raise RequestError("a hold needs an end that is still to come")
@@ -97,16 +111,23 @@ def _check(desk: Desk, request: SubjectRequest, processor: str, kind: str, end: 
         raise TransitionNotAllowed("only records of a proved erasure that is still open can be held")
 
 
-def _check_receipt(desk: Desk, conn: sa.Connection, reference: str, processor: str) -> None:
-    row = conn.execute(
-        sa.select(receipts).where(r.reference == reference, r.processor == processor, r.operation == "erase")
-    ).first()
-    if row is None or row.outcome == "held":
+def _check_receipt(desk: Desk, conn: sa.Connection, reference: str, processor: str, kind: str) -> None:
+    """A letter must not say that something is kept that is being erased, or is erased already."""
+    query = sa.select(receipts).where(*_erasure(reference, processor))
+    row = conn.execute(query.with_for_update()).first()  # nobody leases it until this hold is written
+    if row is None:
         return
-    if row.leased_until and row.leased_until > desk.now():
-        raise TransitionNotAllowed(f"{processor} is erasing at this moment")
-    if row.status == "completed" and not kinds(desk, conn, reference, processor):
-        raise TransitionNotAllowed(f"{processor} has erased already; nothing is left to hold")
+    if row.status in ("pending", "in_progress"):
+        called = bool(row.leased_until and row.leased_until > desk.now())
+        if called or (row.status == "in_progress" and row.outcome not in ("held", "manual")):  # or its job runs there
+            raise TransitionNotAllowed(f"{processor} is erasing at this moment")
+        return
+    held = kinds(desk, conn, reference, processor)
+    if row.verdict is not None:  # looked at again since: of what was held, this was there
+        held = {known: x for known, x in held.items() if known in {x["what"] for x in json.loads(row.residue)}}
+    if kind not in held:
+        there = f"; only {', '.join(sorted(held))} can be held on" if held else ""
+        raise TransitionNotAllowed(f"{processor} has erased already; nothing is left to hold{there}")
 
 
 def _tell(

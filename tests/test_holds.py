@@ -141,6 +141,29 @@ def test_one_kind_of_record_is_spared_where_the_connector_can(desk: Office) -> N
     assert processor.find(known).nothing
 
 
+def test_a_kind_that_the_own_database_does_not_erase_cannot_be_held_and_those_that_it_does_are_named(
+    desk: Office,
+) -> None:
+    reference = desk.proved(Right.ERASURE)
+    for kind in ("campaign", "invoices"):
+        said = desk.slack("ana", f"hold {reference} own_database {CLAIMS} {last_day(desk)} {kind}")
+        assert "no such kind of record is erased there" in said
+        assert "campaigns" in said
+        assert "invoices" not in said, "they are kept anyhow"
+    assert desk.mails(containing="cannot be carried out yet") == []
+
+
+def test_a_hold_on_a_table_that_the_policy_no_longer_names_stops_the_erasure_there(desk: Office) -> None:
+    reference = desk.proved(Right.ERASURE)
+    desk.slack("ana", f"hold {reference} own_database {CLAIMS} {last_day(desk)} campaigns")
+    with desk.desk.db.write() as conn:
+        conn.execute(holds_table.update().values(kind="campaigns_2025"))
+    desk.settle(reference)
+    row = desk.receipt(reference, "own_database")
+    assert (row.outcome, row.problem) == ("manual", "a hold exempts a table that policy.toml does not name")
+    assert desk.held("own_database")["campaigns"], "nothing is erased on a guess"
+
+
 def test_where_the_connector_cannot_spare_a_kind_a_person_erases_the_rest(desk: Office) -> None:
     reference = desk.proved(Right.ERASURE)
     desk.slack("ana", f"hold {reference} intercom {CLAIMS} {last_day(desk)} conversations")
@@ -203,11 +226,12 @@ def test_the_person_is_told_what_is_kept_why_until_when_and_whom_to_complain_to(
 @pytest.mark.parametrize(
     ("command", "why"),
     [
-        ("hold {} intercom A12ManifestlyUnfounded 2099-01-01", "no ground to keep records"),
-        ("hold {} nobody A17LegalClaims 2099-01-01", "no such processor"),
+        ("hold {} intercom A12ManifestlyUnfounded 2032-01-01", "no ground to keep records"),
+        ("hold {} nobody A17LegalClaims 2032-01-01", "no such processor"),
         ("hold {} intercom A17LegalClaims 2020-01-01", "still to come"),
+        ("hold {} intercom A17LegalClaims 9999-12-31", "at most ten years"),
         ("hold {} intercom A17LegalClaims tomorrow", "give the day as"),
-        ("hold {} intercom A17LegalClaims 2099-01-01 maria@example.com", "a kind of record is named"),
+        ("hold {} intercom A17LegalClaims 2032-01-01 maria@example.com", "a kind of record is named"),
     ],
 )
 def test_a_hold_needs_a_ground_a_place_and_an_end(desk: Office, command: str, why: str) -> None:
@@ -220,6 +244,45 @@ def test_what_is_erased_already_cannot_be_held(desk: Office) -> None:
     reference = desk.proved(Right.ERASURE)
     desk.settle(reference)
     assert "has erased already" in desk.slack("ana", f"hold {reference} intercom {CLAIMS} {last_day(desk)}")
+
+
+def test_what_a_vendor_is_erasing_cannot_be_held(desk: Office) -> None:
+    reference = desk.proved(Right.ERASURE)
+    desk.settle(reference)
+    job = {"status": "in_progress", "outcome": None, "verdict": None, "handle": "job", "finished_at": None}
+    with desk.desk.db.write() as conn:
+        conn.execute(receipts_table.update().where(receipts_table.c.processor == "intercom").values(**job))
+    for kind in ("", " conversations"):
+        said = desk.slack("ana", f"hold {reference} intercom {CLAIMS} {last_day(desk)}{kind}")
+        assert "is erasing at this moment" in said
+    assert desk.mails(containing="cannot be carried out yet") == []
+
+
+def test_of_what_is_erased_but_for_a_kind_only_that_kind_can_be_held_on(desk: Office) -> None:
+    reference = desk.proved(Right.ERASURE)
+    desk.slack("ana", f"hold {reference} own_database {CLAIMS} {last_day(desk)} campaigns")
+    desk.slack("ana", f"hold {reference} own_database {CLAIMS} {last_day(desk)} subscribers")
+    desk.settle(reference)
+    told = len(desk.mails(containing="cannot be carried out yet"))
+    for kind in ("", " accounts", " subscribers"):  # of subscribers she had none
+        said = desk.slack("ana", f"hold {reference} own_database {CLAIMS} {last_day(desk)}{kind}")
+        assert "has erased already; nothing is left to hold; only campaigns can be held on" in said
+    assert len(desk.mails(containing="cannot be carried out yet")) == told
+    said = desk.slack("ana", f"hold {reference} own_database {CLAIMS} {last_day(desk, 90)} campaigns")
+    assert "campaigns at own_database is kept" in said
+    desk.ahead += timedelta(days=50)
+    desk.settle(reference)
+    assert desk.receipt(reference, "own_database").verdict == "kept"
+
+
+def test_a_task_that_a_person_has_already_is_written_anew_with_the_kind_that_is_held(desk: Office) -> None:
+    reference = desk.proved(Right.ERASURE)
+    desk.settle(reference)
+    by_hand = next(p.name for p in desk.desk.policy.processors if desk.receipt(reference, p.name).outcome == "manual")
+    assert "A hold exempts" not in desk.receipt(reference, by_hand).note
+    desk.slack("ana", f"hold {reference} {by_hand} {CLAIMS} {last_day(desk)} invoices")
+    desk.settle(reference)
+    assert "A hold exempts invoices" in desk.receipt(reference, by_hand).note
 
 
 def test_a_partial_refusal_takes_two_agents_and_is_a_hold(desk: Office) -> None:

@@ -195,6 +195,8 @@ class OwnDatabaseProcessor(Processor):
                     yield DataFile(f"{table.name}.json", found, origin=table.origin, names_others=False)
 
     def erase(self, instruction: Instruction) -> Receipt:
+        if instruction.keep - {table.name for table in self._tables}:
+            raise VendorAnswerUnexpected(self.name, "a hold exempts a table that policy.toml does not name")
         counts: dict[str, int] = {}
         residue: list[Residue] = []
         with self._connect() as conn:

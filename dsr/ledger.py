@@ -6,11 +6,12 @@ that synchronises again, the ledger still knows whom it must not hold, and the p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateTable
 
@@ -18,7 +19,7 @@ from dsr import audit, commands, requests
 from dsr.desk import Desk
 from dsr.model import RequestStatus, Right
 from dsr.store.database import make_engine
-from dsr.store.tables import Instant, receipts, subjects
+from dsr.store.tables import Instant, deliveries, receipts, subjects
 from dsr.store.tables import requests as requests_table
 
 S = RequestStatus
@@ -71,15 +72,39 @@ def entries(desk: Desk) -> dict[str, str]:
 
 
 def lost(desk: Desk, known: Mapping[str, str]) -> dict[str, str]:
-    """Those of `entries` whose erasure the desk's database knows nothing of: an old state of it was put back."""
+    """Those of `entries` whose erasure the desk's database knows nothing of: an old state of it was put back.
+
+    What was `dealt_with` since is known: that a person stands somewhere again is then no work of the back-up.
+    """
     there: set[str] = set()
     references = list(known.values())
-    q = requests_table.c
+    q, d = requests_table.c, deliveries.c
     with desk.db.read() as conn:
         for i in range(0, len(references), CHUNK):
             asked = q.reference.in_(references[i : i + CHUNK])
             there |= set(conn.execute(sa.select(q.reference).where(asked, q.verified_at.is_not(None))).scalars())
+            noted = sa.select(d.event_id).where(d.channel == BY_LEDGER, d.event_id.in_(references[i : i + CHUNK]))
+            there |= set(conn.execute(noted).scalars())
     return {hash_: reference for hash_, reference in known.items() if reference not in there}
+
+
+def dealt_with(desk: Desk, conn: sa.Connection, references: Iterable[str]) -> list[str]:
+    """Note, once, that the desk's database had forgotten these erasures, and that what follows from it was done.
+
+    It stands in the database that was put back, so that putting it back once more forgets it too.
+
+    Returns:
+        those that were not noted yet, sorted.
+    """
+    insert = sqlite.insert if desk.db.sqlite else postgresql.insert
+    new = []
+    for reference in sorted(references):
+        row = insert(deliveries).values(channel=BY_LEDGER, event_id=reference, received_at=desk.now())
+        if conn.execute(row.on_conflict_do_nothing()).rowcount:
+            new.append(reference)
+            why = "the desk's database did not know this erasure: an old state of it was put back"
+            audit.record(desk, conn, who="desk", what="ledger.forgotten", reference=reference, why=why)
+    return new
 
 
 def erase_again(

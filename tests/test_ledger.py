@@ -22,6 +22,7 @@ from sqlalchemy.exc import OperationalError
 from app import create_app
 from dsr import commands, ledger, requests
 from dsr.desk import Desk, utc_now
+from dsr.errors import VendorUnavailable
 from dsr.messages import ContactChanged
 from dsr.model import Identities, RequestStatus, Right
 from dsr.store.migrate import upgrade
@@ -29,6 +30,7 @@ from dsr.store.tables import messages, outgoing
 from dsr.store.tables import requests as requests_table
 from integrations.intercom import twin_shapes
 from integrations.intercom.twin import IntercomTwin
+from integrations.own_database.processor import OwnDatabaseProcessor
 from integrations.own_database.twin import OwnDatabaseTwin
 from integrations.twin import serve
 from tests.house import free_ports
@@ -319,3 +321,49 @@ def test_a_question_that_the_persons_own_erasure_has_answered_lets_nobody_stay(h
     home.handle_news()
     assert home.erasures()[-1].opened_by == "processor:intercom"
     assert home.status(home.erasures()[-1].reference) is RequestStatus.IN_PROGRESS
+
+
+def test_an_account_opened_after_the_desk_alone_was_restored_is_left_to_an_agent(home: Home) -> None:
+    home.back_up(DESK, OWN)
+    first = home.erase()
+    home.restore(DESK)
+    assert returned.look(home.worker) == []
+    (text,) = home.alarms()
+    assert first in text
+    assert returned.look(home.worker) == []
+    assert len(home.alarms()) == 1
+    home.restore(OWN)  # stands for an account that she opens months later
+    (asked,) = returned.look(home.worker)
+    assert home.status(asked) is RequestStatus.WAITING_FOR_AGENT
+    request.advance(home.worker, asked)
+    assert home.held("own_database")
+
+
+def test_a_second_restored_back_up_is_told_as_well_and_names_only_what_it_has_forgotten(home: Home) -> None:
+    ledger.remember(home.desk, "z" * 64, "PR-ZZZZZZ")  # the first one has forgotten this erasure
+    returned.look(home.worker)
+    home.back_up(DESK)
+    second = home.erase()
+    home.restore(DESK)
+    returned.look(home.worker)
+    one, two = home.alarms()
+    assert "PR-ZZZZZZ" in one
+    assert second in two
+    assert "PR-ZZZZZZ" not in two
+
+
+def test_a_look_that_could_not_read_the_accounts_has_dealt_with_nothing(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.back_up(DESK, OWN)
+    home.erase()
+    home.restore(DESK, OWN)
+
+    def silent(_: object) -> list[str]:
+        raise VendorUnavailable("own_database", "it does not answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(OwnDatabaseProcessor, "addresses", silent)
+        returned.daily(home.worker)
+    (again,) = returned.look(home.worker)
+    assert home.status(again) is RequestStatus.IN_PROGRESS

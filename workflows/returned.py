@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -52,7 +53,8 @@ def look(worker: Worker) -> list[str]:
     """Compare the ledger with the desk's database and with the company's accounts.
 
     An erasure that the desk's database has forgotten means that a back-up was put back: who stands among the accounts
-    again is erased again. An account of somebody whose erasure is remembered may be a new one: an agent decides.
+    then is erased again. That is done once. An account that is found later, or of somebody whose erasure is remembered,
+    may be one that the person has opened: an agent decides.
 
     Returns:
         references of the erasures that were opened.
@@ -75,20 +77,23 @@ def look(worker: Worker) -> list[str]:
         if reference:
             opened.append(reference)
     if forgotten or opened:
-        _alarm(worker, forgotten, opened)
+        with desk.db.write() as conn:  # together: nothing counts as dealt with that nobody was told
+            new = ledger.dealt_with(desk, conn, forgotten.values())
+            if new or opened:
+                _alarm(worker, conn, new, opened)
     return opened
 
 
-def _alarm(worker: Worker, forgotten: dict[str, str], opened: list[str]) -> None:
+def _alarm(worker: Worker, conn: sa.Connection, forgotten: list[str], opened: list[str]) -> None:
     text = f"{len(opened)} erased person(s) stand in the company's database again: {_some(opened)}." if opened else ""
     if forgotten:
         text += (
             f" The desk's database does not know of {len(forgotten)} erasure(s) in the ledger, so an old back-up was"
-            f" restored: {_some(sorted(forgotten.values()))}. Who was found is being erased again."
+            f" restored: {_some(forgotten)}. Who was found is being erased again; about who turns up from now on an"
+            " agent decides."
         )
-    cause = min(opened) if opened else max(forgotten.values())
-    with worker.desk.db.write() as conn:
-        alarm.sound(worker.desk, conn, text.strip(), f"returned:{cause}")
+    # An erasure is forgotten once and opened once in one state of the database, so no other alarm has this key.
+    alarm.sound(worker.desk, conn, text.strip(), f"returned:{(opened or forgotten)[0]}")
 
 
 def _some(references: list[str]) -> str:

@@ -276,8 +276,8 @@ class _Fault(VendorError):
 
 
 def _look_before(processor: Processor, instruction: Instruction) -> Findings | None:
-    """What is held before something destructive or restricting; promotional mail needs no look."""
-    if instruction.operation in (Operation.SUPPRESS, Operation.EXPORT) or instruction.resubscribes:
+    """What is held before something is changed or handed out; promotional mail, stopped by address, needs no look."""
+    if instruction.operation is Operation.SUPPRESS or instruction.resubscribes:
         return None
     return None if _table(processor, Operation.FIND) is Support.MANUAL else processor.find(instruction.subject)
 

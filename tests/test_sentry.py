@@ -51,6 +51,11 @@ class TestSentryProcessor(ProcessorContract):
         )
 
 
+@pytest.fixture
+def by_account(world: Served) -> SentryProcessor:
+    return SentryProcessor(world.settings(SentrySettings, SENTRY_USER_ID_IS_ACCOUNT_ID="true"))
+
+
 def instruction(operation: Operation, subject: Identities = MARIAS) -> Instruction:
     return Instruction("PR-TEST01", Right.ERASURE, operation, subject, "key")
 
@@ -149,21 +154,49 @@ def test_values_that_sentry_does_not_count_any_more_do_not_make_an_issue_shared(
 
 
 def test_events_known_by_account_id_alone_are_found_and_none_is_counted_twice(
-    twin: SentryTwin, processor: SentryProcessor
+    twin: SentryTwin, processor: SentryProcessor, by_account: SentryProcessor
 ) -> None:
     issue = twin.new_issue("api", "Error: signed in without an address")
     twin.new_event(issue["id"], {"id": "acc-maria", "email": None, "username": None, "ip_address": None})
     new_replay(twin, "api", {"id": "acc-maria", "email": None, "username": None, "ip_address": None})
     assert processor.find(MARIAS).held == {"issues": 5, "replays": 4}
     both = MARIAS.plus([Identity("account_id", "acc-maria")])
-    assert processor.find(both).held == {"issues": 6, "replays": 5}
-    rows = {f.name: list(f.rows or ()) for f in processor.export(instruction(Operation.EXPORT, both))}
+    assert processor.find(both).held == {"issues": 5, "replays": 4}, "whose user id that is, nobody has said"
+    assert by_account.find(both).held == {"issues": 6, "replays": 5}
+    rows = {f.name: list(f.rows or ()) for f in by_account.export(instruction(Operation.EXPORT, both))}
     ids = [row["id"] for row in rows["events.json"]]
     assert len(ids) == len(set(ids)) == 9
     assert len(rows["replays.json"]) == 5
 
 
-def test_two_user_ids_with_one_address_stop_for_an_agent(twin: SentryTwin, processor: SentryProcessor) -> None:
+@pytest.mark.parametrize("kind", ["event", "replay"])
+def test_a_user_id_of_another_numbering_never_leads_to_somebody_elses_events(
+    kind: str, twin: SentryTwin, processor: SentryProcessor, by_account: SentryProcessor
+) -> None:
+    somebody = {"id": "42", "email": "other@example.net", "username": None, "ip_address": None}
+    issue = twin.new_issue("web", "Error: of somebody else")
+    twin.new_event(issue["id"], somebody if kind == "event" else None)
+    if kind == "replay":
+        new_replay(twin, "web", somebody)
+    subject = MARIAS.plus([Identity("account_id", "42")])
+    assert by_account.find(subject).ambiguous
+    before, replays = live(twin), len(twin.records["replays"])
+    assert by_account.erase(instruction(Operation.ERASE, subject)).outcome is Outcome.MANUAL
+    assert (live(twin), len(twin.records["replays"])) == (before, replays)
+    assert processor.find(subject) == processor.find(MARIAS), "by default the user id is not the account id"
+    for one in (processor, by_account):
+        rows = {f.name: list(f.rows or ()) for f in one.export(instruction(Operation.EXPORT, subject))}
+        assert "other@example.net" not in json.dumps(rows)
+    settled(processor, processor.erase(instruction(Operation.ERASE, subject)))
+    assert issue["id"] in live(twin)
+    left = [r["user"]["email"] for r in twin.records["replays"].values()]
+    assert MARIA not in left
+    assert left.count("other@example.net") == (kind == "replay")
+
+
+def test_two_user_ids_with_one_address_stop_for_an_agent(
+    twin: SentryTwin, processor: SentryProcessor, by_account: SentryProcessor
+) -> None:
     issue = twin.new_issue("web", "Error: household")
     twin.new_event(issue["id"], {**USER, "id": "acc-other"})
     before = live(twin)
@@ -171,7 +204,8 @@ def test_two_user_ids_with_one_address_stop_for_an_agent(twin: SentryTwin, proce
     assert processor.erase(instruction(Operation.ERASE)).outcome is Outcome.MANUAL
     assert live(twin) == before
     both = MARIAS.plus([Identity("account_id", "acc-maria"), Identity("account_id", "acc-other")])
-    assert not processor.find(both).ambiguous
+    assert processor.find(both).ambiguous
+    assert not by_account.find(both).ambiguous
 
 
 def test_a_title_that_shows_exactly_the_address_is_a_task(twin: SentryTwin, processor: SentryProcessor) -> None:
@@ -292,8 +326,9 @@ def test_ids_and_slugs_from_outside_cannot_lead_to_another_path(world: Served, p
 def test_searches_are_quoted_and_an_asterisk_is_no_wildcard() -> None:
     assert quoted("user.email", 'a"*\\@b.c') == r'user.email:"a\"\*\\@b.c"'
     person = Person(frozenset({MARIA}), frozenset({"42"}))
-    assert [query for query, _ in person.searches] == [f'user.email:"{MARIA}"', 'user.id:"42"']
+    assert person.searches == [f'user.email:"{MARIA}"', 'user.id:"42"']
     assert person.is_value({"value": "id:42"})
+    assert not person.is_value({"value": "id:42", "email": "other@example.net"})
     assert person.is_value({"value": "id:7", "email": MARIA.upper()})
     assert not person.is_value({"value": "id:421"})
     assert not person.is_value({"value": "ip:192.0.2.7", "email": None})

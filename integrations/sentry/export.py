@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from dsr.model import DataFile, Identities, Origin
+from dsr.model import DataFile, Origin
 from integrations.sentry.api import Api
-from integrations.sentry.lookup import Holding, Person, holding, own_events
+from integrations.sentry.lookup import Holding, Person, holding, id_of, own_events
 
 SHOWN = ("id", "shortId", "title", "issueCategory", "firstSeen", "lastSeen", "metadata")
 
 
-def files(api: Api, subject: Identities) -> Iterator[DataFile]:
+def files(api: Api, person: Person, known: tuple[str, ...]) -> Iterator[DataFile]:
     """The files; events are read when they are asked for, page by page.
 
     Of an issue that other people share only the person's own events are given, not its title, which may be another's.
     """
-    person, held = Person.of(subject), holding(api, subject)
+    held = holding(api, person, known)
     yield DataFile("issues.json", iter([{k: issue.get(k) for k in SHOWN} for issue in held.own.values()]))
     yield DataFile("events.json", _events(api, held, person))
     yield DataFile("feedback.json", _feedback(api, person), origin=Origin.PROVIDED)
@@ -37,9 +37,9 @@ def _feedback(api: Api, person: Person) -> Iterator[Mapping[str, object]]:
 
 def _replays(api: Api, person: Person) -> Iterator[Mapping[str, object]]:
     """What is known about each replay; the recording itself is an animation of pages, shown only by Sentry."""
-    projects, asked = set(api.projects().values()), Person(frozenset(), frozenset())
-    for query, one in person.searches:
+    projects, seen = set(api.projects().values()), set[str]()
+    for query in person.searches:
         for replay in api.replays(query):
-            if str(replay.get("project_id")) in projects and one.sent(replay) and not asked.sent(replay):
+            if str(replay.get("project_id")) in projects and person.sent(replay) and id_of(replay) not in seen:
+                seen.add(id_of(replay))
                 yield replay
-        asked = Person(asked.emails | one.emails, asked.accounts | one.accounts)

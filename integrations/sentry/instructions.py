@@ -37,8 +37,11 @@ INSTRUCTIONS: Mapping[Operation, str] = {
     Operation.RECTIFY: "Events at Sentry are a record of what happened and cannot be edited. Correct the data in your "
     "own database, so that new events carry it; if the old ones must not stay, delete their issues as for an erasure.",
 }
-TWO_PEOPLE = "Events with this address carry different account ids: decide who is meant. "
-NOTHING = "No event, feedback or replay of the retention period carries the address or account id."
+TWO_PEOPLE = (
+    "Events with this address carry different user ids, or events with this account id carry another address: decide "
+    "who is meant. "
+)
+NOTHING = "No event, feedback or replay of the retention period carries the address (or account id, where it counts)."
 
 NUMBERS = Residue("aggregated numbers, and entries in the organisation's audit log", "they name no customer")
 JOBS = Residue("the record of the replays' deletion, whose search names the person", "Sentry keeps what its jobs did")

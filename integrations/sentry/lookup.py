@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from dsr.addresses import find_in
@@ -17,31 +18,50 @@ ISSUE = "sentry.issue"
 
 @dataclass(frozen=True)
 class Person:
-    """By what a person is recognised: address (in lower case) or the application's own user id, exactly."""
+    """By what a person is recognised.
+
+    Args:
+        emails: in lower case.
+        accounts: the application's own user ids, exactly; they only count where no address is given.
+    """
 
     emails: frozenset[str]
     accounts: frozenset[str]
 
     @classmethod
-    def of(cls, subject: Identities) -> Person:
-        return cls(frozenset(e.strip().lower() for e in subject.of("email")), frozenset(subject.of("account_id")))
+    def of(cls, subject: Identities, user_id_is_account_id: bool) -> Person:
+        accounts = subject.of("account_id") if user_id_is_account_id else ()
+        return cls(frozenset(e.strip().lower() for e in subject.of("email")), frozenset(accounts))
 
     @property
-    def searches(self) -> list[tuple[str, Person]]:
-        """A search for each identifier, and what a hit must carry: Sentry's searches are not to be trusted alone."""
-        by_email = [(quoted("user.email", e), Person(frozenset({e}), frozenset())) for e in sorted(self.emails)]
-        return by_email + [(quoted("user.id", a), Person(frozenset(), frozenset({a}))) for a in sorted(self.accounts)]
+    def searches(self) -> list[str]:
+        """A search for each identifier. A hit must be looked at: Sentry's searches are not to be trusted alone."""
+        return [quoted("user.email", e) for e in sorted(self.emails)] + self.searches_by_account
+
+    @property
+    def searches_by_account(self) -> list[str]:
+        return [quoted("user.id", a) for a in sorted(self.accounts)]
 
     def sent(self, event: Mapping[str, Any]) -> bool:
         """Is this event, or replay, the person's?"""
-        user = event.get("user") or {}
-        return str(user.get("email") or "").lower() in self.emails or str(user.get("id") or "") in self.accounts
+        email, known = self._named(event)
+        return email in self.emails if email else known
+
+    def contradicted_by(self, event: Mapping[str, Any]) -> bool:
+        """Does it carry the person's user id with an address that is not the person's?"""
+        email, known = self._named(event)
+        return known and bool(email) and email not in self.emails
 
     def is_value(self, value: Mapping[str, Any]) -> bool:
         """Does this value of the tag `user` (such as `id:42`, with address and name) stand for the person?"""
         kind, _, rest = str(value.get("value") or "").partition(":")
-        named = (kind == "id" and rest in self.accounts) or (kind == "email" and rest.lower() in self.emails)
-        return named or str(value.get("email") or "").lower() in self.emails
+        if email := str(value.get("email") or "").lower():
+            return email in self.emails
+        return (kind == "id" and rest in self.accounts) or (kind == "email" and rest.lower() in self.emails)
+
+    def _named(self, event: Mapping[str, Any]) -> tuple[str, bool]:
+        user = event.get("user") or {}
+        return str(user.get("email") or "").lower(), str(user.get("id") or "") in self.accounts
 
 
 @dataclass(frozen=True)
@@ -54,7 +74,7 @@ class Holding:
         mentions: issues of others whose title shows the address, by id.
         feedback: older feedback outside `own`.
         replays: project -> search -> how many.
-        doubtful: the address stands for several user ids.
+        doubtful: the address stands for several user ids, or the user id for another address.
     """
 
     own: dict[str, Object] = field(default_factory=dict)
@@ -80,11 +100,16 @@ class Holding:
         return tuple(Identity(ISSUE, id) for id in (*self.own, *self.shared))
 
 
-def holding(api: Api, subject: Identities) -> Holding:
-    """Everything of the retention period. Issues that an earlier look knew are asked for by id, too."""
-    person, projects = Person.of(subject), api.projects()
-    held = Holding(doubtful=_doubtful(api, person, projects))
-    for issue in _issues(api, person, projects, subject.of(ISSUE)):
+def holding(api: Api, person: Person, known: tuple[str, ...]) -> Holding:
+    """Everything of the retention period.
+
+    Args:
+        known: ids of issues that an earlier look knew; they are asked for, too.
+    """
+    projects = api.projects()
+    issues = list(_issues(api, person, projects, known))
+    held = Holding(doubtful=_several_ids(api, person, projects) or _another_address(api, person, projects, issues))
+    for issue in issues:
         id = id_of(issue)
         if _only_theirs(api, issue, person):
             held.own[id] = issue
@@ -108,22 +133,22 @@ def replays(api: Api, person: Person, projects: Mapping[str, str]) -> Iterator[t
     """Project and search of each of the person's replays, once."""
     slugs = {id: slug for slug, id in projects.items()}
     seen: set[str] = set()
-    for query, one in person.searches:
+    for query in person.searches:
         for replay in api.replays(query):
             id, slug = id_of(replay), slugs.get(str(replay.get("project_id")))
-            if slug and id not in seen and one.sent(replay) and not replay.get("is_archived"):
+            if slug and id not in seen and person.sent(replay) and not replay.get("is_archived"):
                 seen.add(id)
                 yield slug, query
 
 
 def own_events(api: Api, issue: str, person: Person, *, full: bool = False) -> Iterator[Object]:
     """The person's events of an issue, newest first for each search, none twice."""
-    asked: list[Person] = []
-    for query, one in person.searches:
+    seen: set[str] = set()
+    for query in person.searches:
         for event in api.events(issue, query, full=full):
-            if one.sent(event) and not any(earlier.sent(event) for earlier in asked):
+            if person.sent(event) and id_of(event) not in seen:
+                seen.add(id_of(event))
                 yield event
-        asked.append(one)
 
 
 def last_event(api: Api, issue: Object, person: Person) -> datetime:
@@ -149,7 +174,7 @@ def moment(value: object) -> datetime:
 def _issues(api: Api, person: Person, projects: Mapping[str, str], known: tuple[str, ...]) -> Iterator[Object]:
     """Issues of every category with events of the person, each once."""
     seen: set[str] = set()
-    for query, _ in person.searches:
+    for query in person.searches:
         for search in (query, f"issue.category:feedback {query}"):  # feedback is in no other search
             for issue in api.issues(search):
                 if id_of(issue) not in seen and _project(issue) in projects:
@@ -194,7 +219,7 @@ def _only_theirs(api: Api, issue: Object, person: Person) -> bool:
     return looked_at > 0
 
 
-def _doubtful(api: Api, person: Person, projects: Mapping[str, str]) -> bool:
+def _several_ids(api: Api, person: Person, projects: Mapping[str, str]) -> bool:
     ids = {
         str(user["identifier"])
         for project in projects
@@ -203,6 +228,18 @@ def _doubtful(api: Api, person: Person, projects: Mapping[str, str]) -> bool:
         if user.get("identifier") and str(user.get("email") or "").lower() == email
     }
     return len(ids) > 1 and not ids <= person.accounts
+
+
+def _another_address(api: Api, person: Person, projects: Mapping[str, str], issues: Iterable[Object]) -> bool:
+    """Whether the user id also stands for another address: an earlier one of the person, or somebody else's."""
+    events = (e for query in person.searches_by_account for i in issues for e in api.events(id_of(i), query))
+    replays = (
+        replay
+        for query in person.searches_by_account
+        for replay in api.replays(query)
+        if str(replay.get("project_id")) in projects.values()
+    )
+    return any(person.contradicted_by(found) for found in chain(events, replays))
 
 
 def _project(issue: Object) -> str:

@@ -42,7 +42,7 @@ REMOVED_AFTER = 1.0  # days; events and attachments of a deleted issue are remov
 
 
 class SentryProcessor(Processor):
-    """Finds by exact address and the application's user id; deletes issues one by one, by their ids."""
+    """Finds by exact address and, where it is ours, the user id; deletes issues one by one, by their ids."""
 
     name: ClassVar[str] = "sentry"
     label: ClassVar[str] = "Sentry by Functional Software, Inc"
@@ -52,10 +52,11 @@ class SentryProcessor(Processor):
 
     def __init__(self, settings: SentrySettings, policy: Policy | None = None) -> None:
         self._api = Api(settings)
+        self._user_id_is_account_id = settings.user_id_is_account_id
         self._retention = timedelta(days=settings.retention_days)
 
     def find(self, subject: Identities) -> Findings:
-        held = holding(self._api, subject)
+        held = self._holding(subject)
         return Findings(
             held=held.counts,
             identities=held.identities,
@@ -64,17 +65,16 @@ class SentryProcessor(Processor):
         )
 
     def export(self, instruction: Instruction) -> Iterator[DataFile]:
-        yield from files(self._api, instruction.subject)
+        yield from files(self._api, self._person(instruction.subject), instruction.subject.of(ISSUE))
 
     def erase(self, instruction: Instruction) -> Receipt:
         """Delete the person's own issues and replays; the rest is a task with the date of each issue."""
-        held = holding(self._api, instruction.subject)
+        held = self._holding(instruction.subject)
         if held.doubtful:
             return manual(TWO_PEOPLE + INSTRUCTIONS[Operation.ERASE])
         if not held.counts:
             return no_match(NOTHING)
-        person = Person.of(instruction.subject)
-        left = self._left_to_a_person(held, person)
+        left = self._left_to_a_person(held, self._person(instruction.subject))
         refused = [issue for id, issue in held.own.items() if not self._api.delete_issue(id)]
         if refused:
             left.append(f"Sentry's API does not delete {_names(refused)}: delete them in the issue list. ")
@@ -121,6 +121,12 @@ class SentryProcessor(Processor):
 
     def check(self) -> None:
         self._api.check()
+
+    def _person(self, subject: Identities) -> Person:
+        return Person.of(subject, self._user_id_is_account_id)
+
+    def _holding(self, subject: Identities) -> Holding:
+        return holding(self._api, self._person(subject), subject.of(ISSUE))
 
     def _left_to_a_person(self, held: Holding, person: Person) -> list[str]:
         """Sentences about what the API cannot delete, with the date on which each issue's events leave retention."""

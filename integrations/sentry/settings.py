@@ -19,6 +19,8 @@ class SentrySettings(VendorSettings):
         auth_token: of an internal integration; organisation tokens (`sntrys_…`) lack the scopes.
         org: slug of the organisation.
         projects: slugs of the projects that hold customers' data, comma-separated; empty: all that the token sees.
+        user_id_is_account_id: True only if the application gives `Sentry.setUser` the company's own account id. An id
+            of another numbering would be somebody else's, so it is never guessed.
         client_secret: of the same integration; signs its webhooks. Without it every delivery is rejected.
         retention_days: how long the plan keeps events (30 or 90 days).
         api_url: the region's host, `https://us.sentry.io` or `https://de.sentry.io`, or one's own. The wrong region
@@ -29,6 +31,7 @@ class SentrySettings(VendorSettings):
     auth_token: SecretStr
     org: str
     projects: str = ""
+    user_id_is_account_id: bool = False
     client_secret: SecretStr | None = None
     retention_days: int = Field(default=90, ge=1, le=90)
     api_url: str = "https://sentry.io"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -31,6 +32,7 @@ from integrations.hubspot.processor import HubspotProcessor, properties_of
 from integrations.hubspot.settings import HubspotSettings
 from integrations.hubspot.twin import HubspotTwin
 from integrations.hubspot.twin_seed import message
+from integrations.transport import Answer
 from tests import hubspot
 from tests.contracts import ProcessorContract
 from tests.hubspot import DAY, ENV
@@ -206,6 +208,33 @@ def test_what_others_share_stays_and_is_told(twin: HubspotTwin, processor: Hubsp
     assert any("other contacts" in r.what for r in receipt.residue)
     assert any(r.until == "90 days" for r in receipt.residue)
     assert len(receipt.residue) == len(set(receipt.residue))
+
+
+@pytest.mark.parametrize("left_out", ["the record", "its owners"])
+def test_a_ticket_whose_owners_hubspot_does_not_tell_is_never_taken_for_the_persons_alone(
+    left_out: str, twin: HubspotTwin, processor: HubspotProcessor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ion = twin.by_address("ion.ionescu@example.com")
+    assert ion is not None
+    shared = twin.new_record("tickets", [maria(twin)["id"], ion["id"]], subject="Both")
+    usual = Api._call
+
+    def partial(api: Api, method: str, path: str, **more: Any) -> Answer:
+        answer = usual(api, method, path, **more)
+        if not path.endswith("/tickets/contacts/batch/read"):
+            return answer
+        kept = [r for r in answer.json()["results"] if str(r["from"]["id"]) != shared["id"]]
+        kept += [{"from": {"id": shared["id"]}, "to": []}] if left_out == "its owners" else []
+        body = {"status": "COMPLETE", "results": kept, "numErrors": 1, "errors": [{"status": "error"}]}
+        return replace(answer, status=207, content=json.dumps(body).encode())
+
+    with monkeypatch.context() as broken, pytest.raises(VendorAnswerUnexpected):
+        broken.setattr(Api, "_call", partial)
+        processor.erase(instruction(Operation.ERASE, MARIAS))
+    assert not twin.records["tickets"][shared["id"]]["archived_at"]
+    assert maria(twin), "the contact still leads there"
+    processor.erase(instruction(Operation.ERASE, MARIAS))
+    assert not twin.records["tickets"][shared["id"]]["archived_at"]
 
 
 def test_a_contact_in_the_recycle_bin_is_found_by_its_id_and_left_to_a_person(

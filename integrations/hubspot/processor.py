@@ -172,9 +172,15 @@ class HubspotProcessor(Processor):
         self._api.contact_properties()
 
     def _delete_satellites(self, held: Holding, hanging: Mapping[str, Sequence[str]]) -> Iterator[Residue]:
-        """Activities and tickets of these contacts alone go to the recycle bin; shared ones stay."""
+        """Activities and tickets of these contacts alone go to the recycle bin; shared ones stay.
+
+        Raises:
+            VendorAnswerUnexpected: HubSpot does not say who else has a record that hangs on one of these contacts.
+        """
         for kind, ids in hanging.items():
             owners = self._api.contacts_of(kind, ids)
+            if not all(owners.get(id, set()) & held.contacts.keys() for id in ids):
+                raise VendorAnswerUnexpected("hubspot", "does not say whose a record is that it linked to a contact")
             own = [id for id in ids if owners[id] <= held.contacts.keys()]
             self._api.delete(kind, own)
             if own:

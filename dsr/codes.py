@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterator
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford: no I, L, O, U
 LENGTH = 8
-# At least two of these stand in every code, so that two ordinary four-letter words are never taken for one.
+# At least two of these stand in every code, so that two ordinary four-letter words are never taken for one,
 _SURE_DIGITS = set("23456789")
+# and at least two of these, so that no telephone or order number in a sentence is: it would cost a try.
+_SURE_LETTERS = set(ALPHABET) - set("0123456789")
 _LOOK_ALIKE = str.maketrans("OIL", "011")
 _CANDIDATE = re.compile(r"(?<![\w@.])(\w{4})[\s\-\u2010-\u2015_.]?(\w{4})(?![\w@])")
 
@@ -17,7 +20,7 @@ def new_code() -> str:
     """A fresh code, `XXXX-XXXX`; about 2^39 are possible."""
     while True:
         code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
-        if _plausible(code):
+        if _plausible(code) and _drawn(code):
             return f"{code[:4]}-{code[4:]}"
 
 
@@ -32,15 +35,25 @@ def normalise(typed: str) -> str:
 
 
 def find_codes(text: str) -> list[str]:
-    """What in a text could be a code, normalised; at most three, the ones written `XXXX-XXXX` first."""
+    """What in a text could be a code, normalised; at most three, the ones written `XXXX-XXXX` first.
+
+    A message that is nothing else is taken for one even if it is a number: it answers our question.
+    """
+    alone = _CANDIDATE.fullmatch(text.strip())
     found: dict[str, bool] = {}
-    position = 0
-    while match := _CANDIDATE.search(text, position):
-        position = match.start() + 1
+    for match in _candidates(text):
         code = normalise(match[1] + match[2])
-        if _plausible(code):
+        if alone or _drawn(code):
             found[code] = found.get(code, False) or "-" in match[0]
     return sorted(found, key=lambda code: not found[code])[:3]
+
+
+def without_codes(text: str) -> str:
+    """The text, with whatever `find_codes` finds in it left out."""
+    while found := list(_candidates(text)):
+        for match in found:
+            text = text[: match.start()] + "…" * len(match[0]) + text[match.end() :]
+    return text
 
 
 def only_a_code(text: str) -> bool:
@@ -48,8 +61,22 @@ def only_a_code(text: str) -> bool:
     return bool(_CANDIDATE.fullmatch(text.strip())) and bool(find_codes(text))
 
 
+def _candidates(text: str) -> Iterator[re.Match[str]]:
+    """Whatever could be a code, overlapping ones too."""
+    position = 0
+    while match := _CANDIDATE.search(text, position):
+        position = match.start() + 1
+        if _plausible(normalise(match[1] + match[2])):
+            yield match
+
+
 def _plausible(code: str) -> bool:
     return len(code) == LENGTH and set(code) <= set(ALPHABET) and sum(c in _SURE_DIGITS for c in code) >= 2
+
+
+def _drawn(code: str) -> bool:
+    """Could `new_code` have drawn it?"""
+    return sum(c in _SURE_LETTERS for c in code) >= 2
 
 
 # How people ask for another code, in the languages of the detector; read only while a code is awaited.

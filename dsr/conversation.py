@@ -8,170 +8,51 @@ not anything is held. The bot is silent when nobody asks for a right.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-from dsr import addresses
-from dsr.change_of_mind import takes_back
-from dsr.codes import find_codes, wants_code_again
-from dsr.model import RIGHT_OF_INTENT, Right
+from dsr import addresses, change_of_mind, wishes
+from dsr.codes import find_codes, wants_code_again, without_codes
+from dsr.dialogue import (
+    AddChildAddress,
+    CheckCode,
+    CodeChecked,
+    CodeResult,
+    HandOver,
+    Open,
+    Proved,
+    Said,
+    Say,
+    SendCode,
+    Stage,
+    State,
+    Step,
+    TellStatus,
+    Turn,
+    Withdraw,
+)
+from dsr.model import Right
 from dsr.proof import Ladder
 
-if TYPE_CHECKING:  # the web process takes no turns: it need not load the detector
-    from intents import Detection
-
-Stage = Literal["idle", "choose", "address", "child_address", "code"]
-BEYOND_DOUBT = 0.97  # probability; corrections that sound like a wish for a copy reach 0.94
-
-
-@dataclass(frozen=True)
-class State:
-    """What the desk remembers of one author in one conversation; kept encrypted.
-
-    Args:
-        stage: what we wait for.
-        asked: intents that our last question was about.
-        rights: rights that wait for an address or for proof.
-        address: the claimed address that the code went to.
-        references: requests of this conversation, oldest first.
-        received: when the waiting rights were asked for (ISO): the legal clock starts there.
-        nudges: how often we asked for the address without getting one.
-        signed: the channel vouches that the author is the one of `address`.
-    """
-
-    stage: Stage = "idle"
-    asked: tuple[str, ...] = ()
-    rights: tuple[str, ...] = ()
-    address: str = ""
-    references: tuple[str, ...] = ()
-    received: str = ""
-    nudges: int = 0
-    signed: bool = False
-
-    @classmethod
-    def load(cls, kept: Mapping[str, Any] | None) -> State:
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in (kept or {}).items()}
-        return cls(**values)
-
-    def dump(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-# ---- events --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Said:
-    """The customer wrote.
-
-    Args:
-        text: the new text alone (no quotes, no signature).
-        address: normalised address that the channel attached; may be empty.
-        at: when, ISO, by the channel's clock.
-        of_self: an age report speaks of its author.
-        signed: the channel vouches for `address` (a signed-in user, a workspace's confirmed member).
-    """
-
-    text: str
-    detection: Detection
-    address: str
-    at: str
-    of_self: bool = False
-    signed: bool = False
-
-
-CodeResult = Literal["right", "wrong", "void", "expired"]
-
-
-@dataclass(frozen=True)
-class CodeChecked:
-    """The code was compared: `left` tries remain."""
-
-    result: CodeResult
-    left: int = 0
-
-
-# ---- steps ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Say:
-    """Say the text with this key of the catalogues."""
-
-    key: str
-    params: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Open:
-    """Open a request that needs no proof for its first operation; then say `then` with reference and due date."""
-
-    right: Right
-    address: str
-    at: str
-    then: str
-    why: str = ""
-
-
-@dataclass(frozen=True)
-class SendCode:
-    """Track the rights as waiting for proof, and mail a code to the address, known or not."""
-
-    rights: tuple[Right, ...]
-    address: str
-    at: str
-    signed: bool = False
-
-
-@dataclass(frozen=True)
-class CheckCode:
-    """Compare what was typed with the code of this conversation; the result comes back as `CodeChecked`."""
-
-    codes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Proved:
-    """The person is proved for the rights that waited; each is opened and said."""
-
-    rights: tuple[Right, ...]
-    address: str
-    signed: bool = False
-
-
-@dataclass(frozen=True)
-class Withdraw:
-    """Withdraw what can still be withdrawn in this conversation, and void its codes."""
-
-    references: tuple[str, ...]
-    pending: bool
-
-
-@dataclass(frozen=True)
-class TellStatus:
-    references: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class AddChildAddress:
-    """The address of the account that an age report was about."""
-
-    address: str
-    references: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class HandOver:
-    """A person takes over, in the channel the customer is in."""
-
-    why: str
-    right: Right | None = None
-
-
-Step = Say | Open | SendCode | CheckCode | Proved | Withdraw | TellStatus | AddChildAddress | HandOver
-Turn = tuple[State, list[Step]]
+__all__ = [
+    "AddChildAddress",
+    "CheckCode",
+    "CodeChecked",
+    "CodeResult",
+    "HandOver",
+    "Open",
+    "Proved",
+    "Said",
+    "Say",
+    "SendCode",
+    "State",
+    "Step",
+    "TellStatus",
+    "Turn",
+    "Withdraw",
+    "turn",
+]
 
 
 def turn(state: State, event: Said | CodeChecked, ladder: Ladder) -> Turn:
@@ -185,97 +66,162 @@ def turn(state: State, event: Said | CodeChecked, ladder: Ladder) -> Turn:
 
 def _said(state: State, said: Said, ladder: Ladder) -> Turn:
     detection, signals = said.detection, said.detection.signals
-    rights = _rights(detection)
-    if "rectification" in signals and rights == (Right.EXPORT,):
-        # "Correct the data you hold" sounds a little like "send the data you hold"; "a copy, please, my name is …" is
-        # beyond doubt a wish for a copy, and must not be lost for a name that sounds like a correction.
-        copy = (Right.EXPORT,) if detection.scores["export"] >= BEYOND_DOUBT else ()
-        rights = (*copy, Right.RECTIFICATION)
-    if state.stage == "code":
-        if codes := find_codes(said.text):
-            return state, [CheckCode(tuple(codes))]
-        if wants_code_again(said.text) or (
-            rights and set(rights) <= set(_waiting(state)) and not addresses.find_in(said.text)
-        ):
-            claim = Claim(state.address, state.received, state.signed)
-            return _ask_for_proof(state, _waiting(state), claim, [], [Say("code_sent_again")])
-    if state.references or state.stage == "code":
-        if "withdraw" in signals or takes_back(said.text):
-            # What the message asks for besides ("keep my account, just stop the newsletter") is only believed of
-            # rights that are not being taken back.
-            taken = (Right.ERASURE, Right.EXPORT)
-            return _withdraw(state, said, [r for r in rights if r not in taken], ladder)
-        if "status" in signals and not rights:
-            return state, [TellStatus(state.references)] if state.references else [Say("code_awaited")]
+    rights, typed = wishes.rights(detection), addresses.find_in(said.text)
+    if _answers_no(state, said, rights):
+        return _rest(state), [Say("nothing_done")]
+    codes = find_codes(said.text) if state.awaits_code else []
+    takes_back = _takes_back(state, said, rights, with_code=bool(codes))
+    if takes_back == "yes":
+        return _withdraw(state, said, rights, ladder)
+    if takes_back == "ask":
+        return _ask(state, said, "delete")
+    if codes:
+        return state, [CheckCode(tuple(codes), _besides(state, said, rights))]
+    if state.awaits_code and (
+        wants_code_again(said.text) or (rights and set(rights) <= set(state.waiting) and not typed)
+    ):
+        claim = Claim(state.address, state.received, state.signed)
+        return _ask_for_proof(state, state.waiting, claim, [], [Say("code_sent_again")])
+    if "status" in signals and not rights and (state.references or state.awaits_code):
+        return state, [TellStatus(state.references)] if state.references else [Say("code_awaited")]
+    if state.stage == "child_address" and len(typed) == 1 and not (rights and typed[0] == said.address):
+        return _child_address(state, said, rights, ladder)
     if rights:
-        return _asked(state, said, rights, ladder)
-    if state.stage == "choose" and "deny" in signals:
-        return replace(state, stage="idle", asked=()), [Say("nothing_done")]
-    if state.stage in ("address", "child_address"):
+        state, steps = _asked(state, said, rights, ladder, typed)
+        return state, [*steps, *_to_a_person(said, rights)]
+    if state.stage == "child_address":
+        return _rest(state), []  # the request is open, an agent has it
+    if state.stage == "address":
         return _address_given(state, said, ladder)
+    return _asks_for_no_right(state, said, ladder)
+
+
+def _asks_for_no_right(state: State, said: Said, ladder: Ladder) -> Turn:
+    detection, signals = said.detection, said.detection.signals
     if detection.unsure:
-        return replace(state, stage="choose", asked=detection.unsure[:1], received=said.at), [
-            Say(f"ask_{detection.unsure[0]}")
-        ]
+        intent = detection.unsure[0]
+        if state.awaits_code and wishes.right_of(intent) in state.waiting:
+            return state, [Say("code_awaited")]
+        return _ask(state, said, intent)
     if "rectification" in signals:
-        return _asked(state, said, (Right.RECTIFICATION,), ladder)
+        return _asked(state, said, (Right.RECTIFICATION,), ladder, addresses.find_in(said.text))
     if "human" in signals and (state.stage != "idle" or state.references):
-        waiting = _waiting(state)
-        return state, [HandOver("the customer asks for a person", waiting[0] if waiting else None), Say("handed_over")]
+        return state, _to_a_person(said, state.waiting)
     if "status" in signals or "reminder" in signals:
         return state, [HandOver("asks after a request that this conversation does not know"), Say("status_unknown")]
     return state, []
 
 
-def _rights(detection: Detection) -> tuple[Right, ...]:
-    return tuple(RIGHT_OF_INTENT[i] for i in detection.intents)
+def _to_a_person(said: Said, rights: Sequence[Right]) -> list[Step]:
+    if "human" not in said.detection.signals:
+        return []
+    return [HandOver("the customer asks for a person", rights[0] if rights else None), Say("handed_over")]
 
 
-def _waiting(state: State) -> tuple[Right, ...]:
-    return tuple(Right(r) for r in state.rights)
+def _answers_no(state: State, said: Said, rights: Sequence[Right]) -> bool:
+    """Is it a "no" to our own question alone? Asked whether to delete what is open already, a no takes that back."""
+    if state.stage != "choose" or rights or not said.detection.signals & {"deny"}:
+        return False
+    if any(wishes.right_of(intent) in _open(state, said) for intent in state.asked):
+        return False
+    return change_of_mind.is_no(said.text) or not (
+        "withdraw" in said.detection.signals or change_of_mind.takes_back(said.text)
+    )
 
 
-def _why(detection: Detection) -> str:
-    """The sentences that led to the decision, for the agent who looks at the request."""
-    return " / ".join(dict.fromkeys(detection.reasons.values()))
+def _open(state: State, said: Said) -> frozenset[Right]:
+    """What could be taken back."""
+    return said.open | frozenset(state.waiting if state.awaits_code else ())
+
+
+def _takes_back(state: State, said: Said, rights: Sequence[Right], *, with_code: bool) -> Literal["yes", "no", "ask"]:
+    """Does the person take back what is open?
+
+    A message that asks for rights, or brings the code, takes something back only in clear words. Where it seems to
+    ask for the very deletion that is about to begin, and to say no as well, one question is cheaper than either error.
+    """
+    taken = _open(state, said)
+    if not taken:
+        return "no"
+    # "Do not delete my account" takes back no copy.
+    elsewhere = Right.ERASURE not in taken and change_of_mind.says_keep_it(said.text)
+    if "withdraw" in said.detection.signals or (not elsewhere and change_of_mind.clearly_takes_back(said.text)):
+        return "yes"
+    if with_code:
+        return "no"
+    roughly = change_of_mind.takes_back(said.text) or (state.stage == "choose" and "deny" in said.detection.signals)
+    if not rights:
+        return "yes" if roughly else "no"
+    begun = said.open - set(state.waiting)
+    return "ask" if roughly and Right.ERASURE in begun and Right.ERASURE in rights else "no"
+
+
+def _besides(state: State, said: Said, rights: Sequence[Right]) -> Said | None:
+    """What a message with a code asks for besides what waits for the code."""
+    more = [r for r in rights if r not in state.waiting]
+    if not more:
+        return None
+    return replace(
+        said, text=without_codes(said.text), detection=wishes.without(said.detection, frozenset(state.waiting))
+    )
 
 
 def _keep(state: State, *, stage: Stage, **changes: Any) -> State:
     return replace(state, stage=stage, asked=(), nudges=0, **changes)
 
 
-# "Do not delete", where a message was read as asking for deletion (attack G24): the words contradict the reading.
-_KEEP_IT = re.compile(
-    r"\b(?:(?<!if you )(?:do not|don'?t|never) (?:delete|erase|remove)|nu (?:mai )?(?:m[aă] )?[sșş]terge"
-    r"|nicht l[oö]schen|ne supprimez pas|no (?:borre|elimine)n?|non cancell\w+|n[aã]o (?:apague|elimine|exclua)m?"
-    r"|niet (?:verwijderen|wissen)|nie usuwa\w+|ne t[oö]r[oö]lj\w*|nemaz\w+|nemojte (?:o?brisati)|radera inte"
-    r"|ta inte bort|slet (?:det |den )?ikke)",
-    re.IGNORECASE,
-)
+def _rest(state: State) -> State:
+    """Our question is answered; what was awaited before, a code or an address, stays awaited."""
+    return _keep(state, stage="code" if state.awaits_code else "address" if state.waiting else "idle")
 
 
-def _asked(state: State, said: Said, rights: Sequence[Right], ladder: Ladder) -> Turn:
-    """Somebody asks for one or more rights."""
+def _asked(state: State, said: Said, rights: Sequence[Right], ladder: Ladder, typed: Sequence[str]) -> Turn:
+    """Somebody asks for one or more rights.
+
+    Args:
+        typed: the addresses in the message that may be the author's.
+    """
     steps: list[Step] = []
-    why = _why(said.detection)
-    if Right.ERASURE in rights and _KEEP_IT.search(said.text):
+    why = wishes.why(said.detection)
+    if Right.ERASURE in rights and change_of_mind.says_keep_it(said.text):
         rights = [r for r in rights if r is not Right.ERASURE]
         if not rights:
-            return replace(state, stage="choose", asked=("delete",), received=said.at), [Say("ask_delete")]
+            return _ask(state, said, "delete")
+    at = said.at
+    if state.stage == "choose" and not state.awaits_code and {wishes.right_of(i) for i in state.asked} & set(rights):
+        at = state.received  # it was asked for before we asked back
+    child = ""
     if Right.AGE_REPORT in rights:
         # A report is about somebody else's account unless the child writes; removing that account is the agent's
         # decision, so a `delete` beside it opens nothing in the reporter's name.
-        state, more = _age_report(state, said, why)
-        steps += more
+        state, report = _age_report(state, said, why)
+        steps.append(report)
         rights = [r for r in rights if r is not Right.AGE_REPORT and (r is not Right.ERASURE or said.of_self)]
         if not rights:
             return state, steps
-    address, problem = _which_address(said)
+        child = report.address
+    if child and not said.of_self:
+        typed = [address for address in typed if address != child]
+    asks_for_child = state.stage == "child_address"
+    address, problem = _which_address(said, typed)
+    signed = said.signed and address == said.address
+    if problem == "ask_address" and state.awaits_code:
+        address, signed = state.address, state.signed
+    if state.waiting and not (address and state.awaits_code):
+        # What waits for an address waits on beside the new wish; both count from the earlier message.
+        rights = list(dict.fromkeys((*state.waiting, *rights)))
+        at = min(state.received, at)
     if not address:
         waiting = tuple(str(r) for r in rights)
-        return _keep(state, stage="address", rights=waiting, received=said.at), [*steps, Say(problem)]
-    claim = Claim(address, said.at, signed=said.signed and address == said.address, why=why)
-    return _act(state, rights, claim, steps, ladder)
+        return _keep(state, stage="address", rights=waiting, address="", received=at), [*steps, Say(problem)]
+    state, steps = _act(state, rights, Claim(address, at, signed, why), steps, ladder)
+    return (replace(state, stage="child_address") if asks_for_child else state), steps
+
+
+def _ask(state: State, said: Said, intent: str) -> Turn:
+    """One short question. A code that is awaited stays awaited, and so does its date."""
+    received = state.received if state.waiting else said.at
+    return replace(state, stage="choose", asked=(intent,), received=received), [Say(f"ask_{intent}")]
 
 
 @dataclass(frozen=True)
@@ -296,12 +242,9 @@ def _act(state: State, rights: Sequence[Right], claim: Claim, steps: list[Step],
     proof = tuple(r for r in rights if ladder.wait_for_code(r))
     if not proof:
         # A code that is still awaited for another right stays awaited.
-        return (state if state.stage == "code" else _keep(state, stage="idle", rights=())), steps
-    merged = (
-        tuple(dict.fromkeys((*_waiting(state), *proof)))
-        if state.stage == "code" and claim.address == state.address
-        else proof
-    )
+        return _keep(state, stage="code") if state.awaits_code else _keep(state, stage="idle", rights=()), steps
+    same = state.awaits_code and claim.address == state.address
+    merged = tuple(dict.fromkeys((*state.waiting, *proof))) if same else proof
     return _ask_for_proof(state, merged, claim, [*steps], _understood(merged))
 
 
@@ -317,9 +260,8 @@ def _ask_for_proof(state: State, rights: tuple[Right, ...], claim: Claim, first:
     return after, [*first, SendCode(rights, claim.address, claim.at, claim.signed), *say]
 
 
-def _which_address(said: Said) -> tuple[str, str]:
+def _which_address(said: Said, typed: Sequence[str]) -> tuple[str, str]:
     """The address that is claimed, or "" and the question to ask. Never two (attack G12), never a guess."""
-    typed = addresses.find_in(said.text)
     claimed = list(dict.fromkeys([*([said.address] if said.address else []), *typed]))
     if len(claimed) == 1:
         return claimed[0], ""
@@ -328,15 +270,8 @@ def _which_address(said: Said) -> tuple[str, str]:
 
 def _address_given(state: State, said: Said, ladder: Ladder) -> Turn:
     typed = addresses.find_in(said.text)
-    if state.stage == "child_address":
-        if len(typed) == 1:
-            return _keep(state, stage="idle"), [
-                AddChildAddress(typed[0], state.references),
-                Say("thanks_child_address"),
-            ]
-        return _keep(state, stage="idle"), []  # the request is open, an agent has it
     if len(typed) == 1:
-        return _act(state, _waiting(state), Claim(typed[0], state.received), [], ladder)
+        return _act(state, state.waiting, Claim(typed[0], state.received), [], ladder)
     if state.nudges:
         return _keep(state, stage="idle", rights=()), [
             HandOver("no usable e-mail address was given"),
@@ -345,30 +280,47 @@ def _address_given(state: State, said: Said, ladder: Ladder) -> Turn:
     return replace(state, nudges=1), [Say("ask_one_address")]
 
 
-def _age_report(state: State, said: Said, why: str) -> Turn:
+def _age_report(state: State, said: Said, why: str) -> tuple[State, Open]:
     typed = addresses.find_in(said.text)
     account = typed[0] if len(typed) == 1 else said.address if said.of_self and not typed else ""
     if account:
-        return _keep(state, stage="idle"), [Open(Right.AGE_REPORT, account, said.at, "opened_age_report", why)]
-    return (
-        _keep(state, stage="child_address"),
-        [Open(Right.AGE_REPORT, "", said.at, "opened_age_report_ask_address", why)],
-    )
+        return _rest(state), Open(Right.AGE_REPORT, account, said.at, "opened_age_report", why)
+    after = _keep(state, stage="child_address")
+    return after, Open(Right.AGE_REPORT, "", said.at, "opened_age_report_ask_address", why)
+
+
+def _child_address(state: State, said: Said, rights: Sequence[Right], ladder: Ladder) -> Turn:
+    """The answer to "which account?". What it wants done to that account is the agent's decision."""
+    account = addresses.find_in(said.text)[0]
+    state = _rest(state)
+    steps: list[Step] = [AddChildAddress(account, state.references), Say("thanks_child_address")]
+    rights = [r for r in rights if r not in (Right.AGE_REPORT, Right.ERASURE)]
+    if rights:
+        state, more = _asked(state, said, rights, ladder, typed=())
+        return state, [*steps, *more]
+    return state, [*steps, *([Say("ask_address")] if state.stage == "address" else [])]
 
 
 def _withdraw(state: State, said: Said, rights: Sequence[Right], ladder: Ladder) -> Turn:
-    pending = state.stage == "code"
-    steps: list[Step] = [Withdraw(state.references, pending)]
+    """Take back what is open, and go on with what the message asks for instead.
+
+    Of "keep my account, just stop the newsletter" the newsletter is a wish, and of "cancel my deletion", where it is
+    read as one for deletion, nothing is.
+    """
+    taken = _open(state, said)
+    rights = [r for r in rights if r not in taken] if taken <= set(rights) else rights
+    steps: list[Step] = [Withdraw(state.references, state.awaits_code)]
     state = _keep(state, stage="idle", rights=())
     if not rights:
         return state, steps
-    state, more = _asked(state, said, rights, ladder)
+    state, more = _asked(state, said, rights, ladder, addresses.find_in(said.text))
     return state, [*steps, *more]
 
 
 def _code_checked(state: State, checked: CodeChecked) -> Turn:
     if checked.result == "right":
-        return _keep(state, stage="idle", rights=(), address=""), [Proved(_waiting(state), state.address, state.signed)]
+        stage: Stage = "idle" if state.stage == "code" else state.stage
+        return replace(state, stage=stage, rights=(), address=""), [Proved(state.waiting, state.address, state.signed)]
     if checked.result == "wrong":
         return state, [Say("code_wrong", {"left": checked.left})]
     return state, [Say(f"code_{checked.result}")]

@@ -61,6 +61,9 @@ def carry_out(turn: Turn, steps: list[conversation.Step]) -> None:
             )
             turn.state, more = conversation.turn(waiting, checked, turn.desk.proof)
             carry_out(turn, more)
+            if step.then:
+                turn.state, more = conversation.turn(turn.state, step.then, turn.desk.proof)
+                carry_out(turn, more)
         else:
             _ACT[type(step)](turn, step)
 
@@ -184,10 +187,21 @@ def _proved(turn: Turn, step: conversation.Proved) -> None:
             after = reference
 
 
+def revocable(desk: Desk, conn: sa.Connection, state: State) -> frozenset[Right]:
+    """Rights of this conversation's requests that taking back would still change, or be answered."""
+    known = [requests.get(desk, conn, reference) for reference in state.references]
+    return frozenset(r.right for r in known if r.row.held_by or r.status in requests.WITHDRAWABLE or _too_late(r))
+
+
+def _too_late(request: requests.SubjectRequest) -> bool:
+    return request.status is RequestStatus.IN_PROGRESS and request.right is Right.ERASURE
+
+
 def _withdraw(turn: Turn, step: conversation.Withdraw) -> None:
     """What can be withdrawn is; nothing is said where nothing is open: the words may mean something else."""
     desk, conn = turn.desk, turn.conn
     identity.void(desk, conn, conversation_id=turn.conversation_id)
+    before = len(turn.paragraphs)
     for reference in step.references:
         request = requests.get(desk, conn, reference)
         if request.row.held_by:  # a hold was an agent's decision: taking it back is too
@@ -197,8 +211,10 @@ def _withdraw(turn: Turn, step: conversation.Withdraw) -> None:
             said = "withdrawn" if request.verified else "withdrawn_pending"
             commands.withdraw(desk, conn, "customer", reference, "withdrawn in the conversation")
             turn.say(said, **_facts(turn, reference))
-        elif request.status is RequestStatus.IN_PROGRESS and request.right is Right.ERASURE:
+        elif _too_late(request):
             turn.say("too_late", **_facts(turn, reference))
+    if step.pending and len(turn.paragraphs) == before:  # the request expired, the wait for its code did not
+        turn.say("withdrawn_pending")
 
 
 def _tell_status(turn: Turn, step: conversation.TellStatus) -> None:

@@ -14,7 +14,7 @@ from dsr.desk import Desk
 from dsr.inbox import load
 from dsr.letters import catalogue
 from dsr.messages import ConversationRef, Evidence, InboundMessage, Reply
-from dsr.steps import Turn, carry_out
+from dsr.steps import Turn, carry_out, revocable
 from dsr.store.tables import conversations, messages
 from intents import clean, detect
 
@@ -98,9 +98,10 @@ def _take_turn(
     if came.references:  # of a mail: answers follow the newest one
         ref = replace(ref, mailbox=came.mailbox, references=came.references)
     turn = Turn(desk, conn, conversation_id, message_id, ref, row.key_id, language, state)
-    if state.stage != "code" and only_a_code(said.text):
+    if not state.awaits_code and only_a_code(said.text):
         turn.say("code_elsewhere")
     else:
+        said = replace(said, open=revocable(desk, conn, state))
         turn.state, steps = conversation.turn(state, said, desk.proof)
         carry_out(turn, steps)
     if turn.paragraphs or turn.code:

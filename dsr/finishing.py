@@ -92,7 +92,12 @@ def proved_in_conversation(desk: Desk, request: SubjectRequest) -> bool:
         return row.conversation_id is not None and conn.execute(used.limit(1)).first() is not None
 
 
-def keep_identities(desk: Desk, reference: str, found: Identities) -> None:
+def keep_identities(desk: Desk, reference: str, found: Identities, *, several: bool) -> None:
+    """Remember whom the request is about.
+
+    Args:
+        several: the own database knows several accounts; none of their identifiers is among those found.
+    """
     with desk.db.write() as conn:
         request = requests.get(desk, conn, reference, lock=True)
         if not request.address:
@@ -100,6 +105,9 @@ def keep_identities(desk: Desk, reference: str, found: Identities) -> None:
         key_id = request.row.key_id
         sealed = desk.vault.seal(conn, key_id, [(i.type, i.value) for i in found.all])
         requests.update(conn, reference, identities_enc=sealed)
+        if several:
+            details = desk.vault.seal(conn, key_id, {**request.details, "several": True})
+            requests.update(conn, reference, details_enc=details)
 
 
 def farewell_key(reference: str) -> str:

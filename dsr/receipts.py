@@ -96,9 +96,8 @@ def save(desk: Desk, reference: str, step: Step, receipt: Receipt, before: Findi
     ready = now + timedelta(seconds=receipt.ready_after_days * desk.settings.vendor_day)
     with desk.db.write() as conn:
         key_id = requests.get(desk, conn, reference).row.key_id
-        touched = [
-            (i.type, i.value) for i in dict.fromkeys((*(before.identities if before else ()), *receipt.identities))
-        ]
+        seen = before.identities if before and not before.ambiguous else ()  # else they may be somebody else's
+        touched = [(i.type, i.value) for i in dict.fromkeys((*seen, *receipt.identities))]
         values: dict[str, Any] = {
             "status": str(receipt.status),
             "outcome": str(receipt.outcome) if receipt.outcome else None,

@@ -50,7 +50,7 @@ class SubjectRequest:
     Args:
         address: the claimed or proved address; empty once it is dropped.
         identities: what was resolved from it.
-        details: `why` (the sentences that led to it), `changes`, `profile`.
+        details: `why` (the sentences that led to it), `changes`, `profile`, `several`.
     """
 
     reference: str
@@ -64,6 +64,11 @@ class SubjectRequest:
     @property
     def verified(self) -> bool:
         return self.row.verified_at is not None
+
+    @property
+    def several(self) -> bool:
+        """Does the address lead to several accounts in the own database, so that an agent decides everywhere?"""
+        return bool(self.details.get("several"))
 
 
 def can_freeze(row: sa.Row[Any]) -> bool:

@@ -52,7 +52,8 @@ def look(processors: Mapping[str, Processor], subject: Identities, patience: flo
             asked[OWN_DATABASE] = pool.submit(processors[OWN_DATABASE].find, subject)
             wait(asked.values(), patience)
             first = _told(OWN_DATABASE, asked[OWN_DATABASE])
-            subject = subject if first.problem else subject.plus(asked[OWN_DATABASE].result().identities)
+            if not first.problem and not first.ambiguous:  # of several accounts nobody knows which is meant
+                subject = subject.plus(asked[OWN_DATABASE].result().identities)
         asked |= {name: pool.submit(p.find, subject) for name, p in processors.items() if name not in asked}
         wait(asked.values(), patience)
         return [_told(name, asked[name]) for name in processors]

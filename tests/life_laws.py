@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
-from dsr import audit, report
+from dsr import audit, report, requests
 from dsr.model import (
     Right,
     Support,
@@ -140,6 +140,8 @@ class Laws(RuleBasedStateMachine):
 
     def check_effects(self) -> None:
         rights = {row.reference: Right(row.right) for row in self.rows()}
+        with self.desk.db.read() as conn:
+            several = {reference for reference in rights if requests.get(self.desk, conn, reference).several}
         effects = sorted((e for fake in self.on.fakes.values() for e in fake.effects), key=lambda e: e.at)
         for effect in effects[self.seen :]:
             reference, right, operation = effect.reference, rights[effect.reference], effect.operation
@@ -155,6 +157,7 @@ class Laws(RuleBasedStateMachine):
                 assert reference in self.held, f"{effect}: nobody decided to hold the account"
                 continue
             assert reference in self.proved, f"{effect} before the person was proved"
+            assert reference not in several, f"{effect}: nobody knows whose account is meant"
             if operation is Op.ERASE:
                 assert effect.at >= self.proved[reference] + COOLING_OFF, f"{effect} inside the cooling-off time"
                 until = self.kept.get((reference, effect.processor))

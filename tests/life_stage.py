@@ -100,7 +100,7 @@ class Fake(Processor):
         if self.supports[Op.FIND] is Support.MANUAL:
             return Findings(unknowable="cannot be asked")
         held = {"records": 1} if subject.email in self.holds else {}
-        return Findings(held, ambiguous=bool(held) and self.mood == "two people" and self.name != OWN_DATABASE)
+        return Findings(held, ambiguous=bool(held) and self.mood == "two people")
 
     def export(self, instruction: Instruction) -> Iterator[DataFile]:
         self._answer()

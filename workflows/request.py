@@ -94,14 +94,16 @@ def _resolve(worker: Worker, request: SubjectRequest) -> bool:
             desk.tasks.advance(conn, request.reference, delay=desk.settings.retry_base)
         return False
     try:
-        more = subject.plus(found.identities).plus(_authors(worker, request))
+        # Several accounts: whose the identifiers are nobody knows, and each would be taken for hers everywhere.
+        known = () if found.ambiguous else found.identities
+        more = subject.plus(known).plus(_authors(worker, request))
         forwarding.remember(worker, request, Identities(found.identities))
     except VendorError as error:
         log.warning("the channel or the own database did not answer", problem=error.what)
         with desk.db.write() as conn:
             desk.tasks.advance(conn, request.reference, delay=desk.settings.retry_base)
         return False
-    finishing.keep_identities(desk, request.reference, more)
+    finishing.keep_identities(desk, request.reference, more, several=found.ambiguous)
     return True
 
 
@@ -238,8 +240,14 @@ def _run(worker: Worker, reference: str, step: Step) -> bool:
         instruction = _instruction(request, subject, step)
         by_hand = _by_hand(processor, step, instruction)
         keep = _kept(worker, reference, step)
-        before = _look_before(processor, instruction)
-        if before and before.ambiguous:
+        several = _of_several_accounts(request, processor, instruction)
+        before = None if several else _look_before(processor, instruction)
+        if several:
+            receipt = manual(
+                "More than one person may be meant: the address leads to several accounts in the own database. "
+                "Look at the records and decide whose are meant. " + by_hand
+            )
+        elif before and before.ambiguous:
             receipt = manual(
                 f"More than one person at {processor.label} may be meant: look at the records and decide. " + by_hand
             )
@@ -280,6 +288,12 @@ def _look_before(processor: Processor, instruction: Instruction) -> Findings | N
     if instruction.operation is Operation.SUPPRESS or instruction.resubscribes:
         return None
     return None if _table(processor, Operation.FIND) is Support.MANUAL else processor.find(instruction.subject)
+
+
+def _of_several_accounts(request: SubjectRequest, processor: Processor, instruction: Instruction) -> bool:
+    """Does nobody know which of several accounts is the person's? Promotional mail alone is stopped by address."""
+    by_address = instruction.operation is Operation.SUPPRESS or instruction.resubscribes
+    return request.several and not by_address and _table(processor, instruction.operation) is not Support.NONE
 
 
 def _kept(worker: Worker, reference: str, step: Step) -> dict[str, Residue]:

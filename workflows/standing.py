@@ -30,6 +30,9 @@ def look(worker: Worker, reference: str) -> None:
         processor = worker.connections.processors.get(row.processor)
         if processor is None:
             continue
+        if request.several and row.operation == Operation.RESTRICT:  # an agent chose the account; it cannot be asked
+            seen["cannot be asked"] = seen.get("cannot be asked", 0) + 1
+            continue
         key = f"{reference}:{row.processor}:{row.operation}:{desk.now().date().isoformat()}"
         instruction = Instruction(reference, request.right, Operation(row.operation), subject, key)
         try:

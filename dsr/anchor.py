@@ -16,7 +16,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from dsr import alarm, outgoing
-from dsr.audit import START, Anchor, fold
+from dsr.audit import START, Anchor, chain_of, fold
 from dsr.desk import Desk
 from dsr.settings import Settings
 from dsr.store.tables import audit
@@ -54,34 +54,49 @@ def last(file: Path) -> Anchor | None:
 
 
 def drop(desk: Desk) -> bool:
-    """Write down the head, if there is news; alarm if the row that was anchored last is not there any more.
+    """Write down the head, if there is news; alarm if the row that was anchored last is not there any more, or if one
+    since then does not follow the row before it.
 
     After an alarm anchoring goes on from the chain as it is; the old lines stay, and `flask audit verify` goes on
     saying so until the operator, knowing the cause (a restored back-up), has put that file aside.
 
     Returns:
-        False if the audit is not what was anchored.
+        False if the audit is not what was anchored, or is broken since.
     """
     file = path(desk.settings)
     known, a = last(file), audit.c
     with desk.db.read() as conn:
         there = None if known is None else conn.execute(sa.select(a.hash).where(a.seq == known.seq)).scalar()
         sound = known is None or there == known.hash
-        seq, digest, hash_ = (known.seq, known.digest, known.hash) if known and sound else (0, START, "")
-        news = 0
-        rows = sa.select(a.seq, a.commitment, a.hash).where(a.seq > seq, a.hash != "").order_by(a.seq)
+        after, digest, hash_ = (known.seq, known.digest, known.hash) if known and sound else (0, START, "")
+        hash_ = hash_ or chain_of(desk).start
+        seq, broken = after, 0
+        rows = sa.select(a.seq, a.prev_hash, a.commitment, a.hash).where(a.seq > after).order_by(a.seq)
         for row in conn.execute(rows.execution_options(yield_per=2000)):
-            seq, hash_, digest, news = row.seq, row.hash, fold(digest, row.commitment), news + 1
+            if not broken and (row.prev_hash != hash_ or not row.hash):
+                broken = row.seq
+            seq, hash_, digest = row.seq, row.hash, fold(digest, row.commitment)
+    line = known.hash[:16] if known else ""
     if not sound and known:
         text = (
             f"The audit is not what was anchored: row {known.seq} of {known.at} is gone or changed. Either a back-up "
             "was restored or somebody has altered the audit; `flask audit verify` names the first bad row."
         )
-        with desk.db.write() as conn:
-            alarm.sound(desk, conn, text, f"audit:{known.seq}:{known.hash[:16]}")
-    if news:
+        _alarm(desk, text, f"audit:{known.seq}:{line}")
+    elif broken:
+        text = (
+            f"The audit is broken: row {broken} does not follow the row before it. Somebody has written to the audit "
+            "beside the desk; `flask audit verify` names the first bad row."
+        )
+        _alarm(desk, text, f"audit:break:{broken}:{line}")
+    if seq > after and hash_:
         _write(file, Anchor(seq, hash_, digest, desk.now().isoformat()))
-    return sound
+    return sound and not broken
+
+
+def _alarm(desk: Desk, text: str, cause: str) -> None:
+    with desk.db.write() as conn:
+        alarm.sound(desk, conn, text, cause)
 
 
 def _write(file: Path, line: Anchor) -> None:

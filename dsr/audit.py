@@ -106,31 +106,19 @@ def record(
 
 
 def _append(chain: Chain, values: Mapping[str, Any], conn: sa.Connection) -> None:
+    """Link a row to the head, as the head is: nothing that stands there already is ever signed.
+
+    A head without a hash was written by nobody who has the key. Losing the act that is to be recorded would be worse
+    than a break in the chain: the row follows the empty hash, `verify` names the first row that is not ours, and the
+    next anchor alarms (`dsr.anchor`).
+    """
     if conn.dialect.name == "postgresql":  # on SQLite a transaction that writes is alone anyhow
         conn.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
     head = conn.execute(sa.select(a.seq, a.hash).order_by(a.seq.desc()).limit(1)).first()
     seq, before = (head.seq + 1, head.hash) if head else (1, chain.start)
-    if not before:
-        before = _adopt(chain, conn)
     commitment = chain.commitment(SimpleNamespace(seq=seq, **values))
     links = {"prev_hash": before, "commitment": commitment, "hash": chain.link(before, commitment)}
     conn.execute(audit.insert(), {"seq": seq, **values, **links})
-
-
-def _adopt(chain: Chain, conn: sa.Connection) -> str:
-    """Link the rows of a time before the chain; returns the last hash.
-
-    Once there is a chain, a row without a hash is a forgery: it is left as it is, for `verify` to find.
-    """
-    if conn.execute(sa.select(a.seq).where(a.hash != "").limit(1)).first():
-        return ""
-    before, seq = chain.start, 0
-    for row in conn.execute(sa.select(audit).order_by(a.seq)).all():
-        seq, commitment = row.seq, chain.commitment(row)
-        hash_ = chain.link(before, commitment)
-        conn.execute(audit.update().where(a.seq == seq).values(prev_hash=before, commitment=commitment, hash=hash_))
-        before = hash_
-    return before
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
 
 from dsr import anchor, audit, audit_scan
 from dsr.desk import Desk, make_desk
-from dsr.store.migrate import config, upgrade
+from dsr.store.migrate import upgrade
 from dsr.store.tables import audit as table
 from tests.pages_desk import World, make_world
 from tests.postgres import postgres
@@ -294,20 +293,31 @@ def test_a_torn_line_of_the_anchor_is_passed_over(restored: World) -> None:
     assert verify(restored.desk) == (61, None)
 
 
-def test_rows_from_before_the_chain_are_linked_by_the_first_one_after_it(tmp_path: Path) -> None:
-    desk = make_world(tmp_path).desk
-    write(desk, 5)
-    with desk.db.engine.begin() as conn:
-        command.downgrade(config(conn), "0001")
-    upgrade(desk.db.engine)
+@pytest.mark.parametrize("which", ["every row", "rows that are not anchored yet", "the head's hash alone"])
+def test_rows_without_a_hash_are_never_signed_by_the_next_row_and_alarm(restored: World, which: str) -> None:
+    desk = restored.desk
+    write(desk, 3)
+    rows = rows_of(desk)
+    rows[-2]["why"] = "was never so"
+    if which == "the head's hash alone":
+        rows[-1]["hash"] = ""
+    else:
+        rows.append({**rows[-1], "seq": 64, "what": "request.refused", "why": "was never so"})
+        for row in rows if which == "every row" else rows[60:]:
+            row |= {"prev_hash": "", "commitment": "", "hash": ""}
+    forged = [(row["seq"], row["hash"]) for row in rows]
+    put(desk, rows)
     write(desk, 2)
-    anchor.drop(desk)
-    assert verify(desk) == (7, None)
-    with desk.db.write() as conn:
-        conn.execute(table.update().where(table.c.seq == 2).values(why="changed"))
-    found = verify(desk)[1]
-    assert found
-    assert found.seq == 2
+    assert [(row["seq"], row["hash"]) for row in rows_of(desk)[: len(rows)]] == forged, "none of them is linked"
+    assert len(rows_of(desk)) == len(rows) + 2, "and no act is lost"
+    assert not anchor.drop(desk)
+    assert anchor.drop(desk), "it alarms once"
+    cause = {"every row": "60", "the head's hash alone": "break:63"}.get(which, "break:61")
+    with desk.db.read() as conn:
+        assert conn.execute(sa.text(f"select 1 from outgoing where key like 'alarm:audit:{cause}:%'")).first()
+    good, fault = verify(desk)
+    assert fault, "and it is found for ever, also behind a fresh anchor"
+    assert good == {"every row": 0, "the head's hash alone": 61}.get(which, 60)
 
 
 def _together(desk: Desk) -> None:

@@ -299,7 +299,7 @@ audit = Table(
     Column("reference", String(12), index=True),
     Column("why", Text, nullable=False),
     Column("details", Text, nullable=False, server_default="{}"),
-    # the chain, see dsr/audit.py; empty in rows that are older than the chain
+    # the chain, see dsr/audit.py
     Column("prev_hash", String(64), nullable=False, server_default=""),
     Column("commitment", String(64), nullable=False, server_default=""),
     Column("hash", String(64), nullable=False, server_default=""),

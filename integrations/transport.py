@@ -38,6 +38,7 @@ CONNECT_TIMEOUT = 3.05  # seconds; just over a TCP retransmission
 READ_TIMEOUT = 10.0
 TOTAL_DEADLINE = 30.0
 RETRY_AFTER_CAP = 5.0  # waiting longer is the engine's business, which keeps it in the database
+LONGEST_PAUSE = 86400.0  # a day; a vendor that asks for more is asked again after it all the same
 TRIES = 3
 LONGEST_WAIT = 5.0  # for one's turn under a vendor's call rate; longer, and the thread does something else
 MAX_BODY = 64 * 2**20
@@ -64,7 +65,7 @@ class Answer:
             return {}
         try:
             return jsonlib.loads(self.content)
-        except ValueError:
+        except (ValueError, RecursionError):  # the second: brackets without end
             raise VendorAnswerUnexpected(
                 self.vendor, f"answered {self.status} with something that is not JSON"
             ) from None
@@ -258,17 +259,24 @@ class Transport:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait: Retry-After (RFC 9110 10.2.3) or X-RateLimit-Reset (unix seconds)."""
-    value = headers.get("Retry-After", "")
-    if value.isdigit():
-        return float(value)
-    if value:
+    """Seconds to wait, a day at most: Retry-After (RFC 9110 10.2.3) or X-RateLimit-Reset (unix seconds)."""
+    value, reset = headers.get("Retry-After", ""), headers.get("X-RateLimit-Reset", "")
+    if _number(value):
+        pause = float(value)
+    elif value:
         try:
-            return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-        except ValueError:
+            pause = parsedate_to_datetime(value).timestamp() - time.time()
+        except (ValueError, OverflowError):
             return None
-    reset = headers.get("X-RateLimit-Reset", "")
-    return max(0.0, float(reset) - time.time()) if reset.isdigit() and float(reset) > 1e9 else None
+    elif _number(reset) and float(reset) > 1e9:
+        pause = float(reset) - time.time()
+    else:
+        return None
+    return min(max(0.0, pause), LONGEST_PAUSE)
+
+
+def _number(value: str) -> bool:
+    return value.isascii() and value.isdigit()
 
 
 def post_to_outside_url(vendor: str, url: str, *, allowed_base: str, json: Any) -> None:

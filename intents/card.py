@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 from intents.curve import learning_curve, unknown_authors
 from intents.detection import INTENTS
 from intents.evaluate import Judged, calibration, judge, measure
-from intents.lines import Line, development_lines, training_lines
+from intents.lines import Line, apart_lines, development_lines, training_lines
 from intents.text.cleaning import own_words
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -30,6 +30,9 @@ def write_card(directory: Path = DOCS) -> None:
         "intents": intent_table(rows),
         "languages": group_table("language", rows, lambda r: r.line.lang),
         "writers": group_table("development batch", rows, lambda r: r.line.source),
+        "apart": group_table(
+            "set", judge(apart_lines()), lambda r: "letters" if "letter" in r.line.note else r.line.note
+        ),
         "groups": group_table("kind of message", rows, lambda r: r.line.note or "-"),
         "confusion": confusion_table(rows),
         "calibration": "```\n" + "\n".join(calibration(rows)) + "\n```",

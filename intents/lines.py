@@ -68,6 +68,11 @@ def development_lines() -> list[Line]:
     return read_lines((DATA / "dev").glob("*.jsonl"))
 
 
+def apart_lines() -> list[Line]:
+    """Ordinary chatter of other desks, and letters of third parties: bars of their own, never trained on."""
+    return read_lines((DATA / "apart").glob("*.jsonl"))
+
+
 def fold_of(line: Line, folds: int) -> int:
     """The part of a cross-validation that a line belongs to: lines of one meaning stay together."""
     return zlib.crc32(f"{line.source}:{line.group or line.text}".encode()) % folds

@@ -100,7 +100,7 @@ def _list(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> 
         return "No open requests." if page == 1 else f"There are {total} open requests; they end before that page."
     lines = [
         f"`{row.reference}` {_words_of(row.right)} · {_words_of(row.status)} · {row.address_masked or '(no address)'}"
-        f" · {row.channel} · due {_date(desk, row.due_at)}"
+        f" · {row.channel} · due {_due(desk, row.due_at)}"
         for row in rows
     ]
     if (left := total - PAGE * page) > 0:
@@ -114,7 +114,7 @@ def _show(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> 
     lines = [
         f"*{request.reference}* {_words_of(request.right)} · {_words_of(request.status)}"
         f" · {row.address_masked or '(no address)'}",
-        f"received {_date(desk, row.received_at)} in {row.channel}, due {_date(desk, row.due_at)}"
+        f"received {_date(desk, row.received_at)} in {row.channel}, due {_due(desk, row.due_at)}"
         + (f", proved by {row.verified_by}" if request.verified else ", not proved"),
     ]
     steps = receipts.steps(desk, conn, request.reference)
@@ -124,9 +124,7 @@ def _show(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> 
     due_there = {(s.processor, str(s.operation)): s.vendor_ready for s in steps}
     for step in receipts.rows(conn, request.reference):
         state = step.verdict or (f"{step.outcome or ''} {step.status}").strip()
-        until = (
-            f" until {_date(desk, step.due_at)}" if step.outcome == "manual" and step.status == "in_progress" else ""
-        )
+        until = f" until {_due(desk, step.due_at)}" if step.outcome == "manual" and step.status == "in_progress" else ""
         if there := due_there[step.processor, step.operation]:
             state += f", done there by {_date(desk, there)}"
         problem = f" ({step.problem})" if step.problem else ""
@@ -151,7 +149,7 @@ def _open(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> 
     how = (
         "started" if request.status != "identity_pending" else "the person has been mailed a code to prove who they are"
     )
-    return f"Opened {reference}, due {_date(desk, request.row.due_at)}: {how}."
+    return f"Opened {reference}, due {_due(desk, request.row.due_at)}: {how}."
 
 
 def _code(desk: Desk, conn: sa.Connection, agent: str, arguments: list[str]) -> str:
@@ -194,6 +192,10 @@ def _words_of(value: str) -> str:
 
 def _date(desk: Desk, moment: datetime) -> str:
     return catalogue.date(moment, "en", desk.policy.controller.timezone)
+
+
+def _due(desk: Desk, moment: datetime) -> str:
+    return catalogue.due(moment, "en", desk.policy.controller.timezone)
 
 
 _COMMANDS: dict[str, Callable[[Desk, sa.Connection, str, list[str]], str]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 
 from dsr import deadlines
 from dsr.deadlines import Deadline, Regime
+from dsr.model import Right
 from dsr.policy import Policy
 
 
@@ -34,6 +36,11 @@ def of(policy: Policy, row: sa.Row[Any]) -> Deadline:
     if row.extended_at:
         found = deadlines.extend(replace(found, due=max(found.due, row.extended_at)), row.extended_at)
     return replace(found, due=row.due_at.astimezone(zone), extended_due=row.extended_due_at.astimezone(zone))
+
+
+def stop_by(policy: Policy, row: sa.Row[Any]) -> datetime | None:
+    """When the promotional mail of an objection has stopped: long before the rest of it is due. None: another right."""
+    return min(of(policy, row).opt_out_by, row.due_at) if row.right == Right.OBJECTION else None
 
 
 def derivation(policy: Policy, row: sa.Row[Any]) -> list[dict[str, str]]:

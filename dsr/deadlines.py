@@ -42,7 +42,8 @@ class Step:
 
 @dataclass(frozen=True)
 class Deadline:
-    """A due date with its derivation. All date-times are aware; those with a "due" are the last second of a day.
+    """A due date with its derivation. All date-times are aware; those with a "due" are the last second of a day,
+    but for a period of hours (`opt_out`).
 
     Args:
         received: as the channel says, in the controller's time zone.
@@ -154,7 +155,7 @@ def deadline(
         acknowledge_by=_end_of(_add(day, (rule(f"{regime}-acknowledge", day),), calendar), zone),
         target=_end_of(_add(day, (rule(f"{regime}-target", day),), calendar), zone),
         opt_out_by=stopped if opt_out.hours else _end_of(_add(day, (opt_out,), calendar), zone),
-        warnings=_warnings(regime, day, last, zone),
+        warnings=warnings(regime, received, due, zone),
         derivation=tuple(steps),
         calendar=f"holidays {CALENDAR_VERSION} {calendar}",
         suspended_days=waited,
@@ -186,10 +187,44 @@ def extend(deadline: Deadline, now: datetime) -> Deadline:
         deadline,
         due=deadline.extended_due,
         suspended_due=suspended,
-        warnings=_warnings(regime, day, last, zone),
+        warnings=warnings(regime, deadline.received, deadline.extended_due, zone),
         derivation=(*deadline.derivation, step),
         extended=True,
     )
+
+
+def opt_out(deadline: Deadline) -> Deadline:
+    """The deadline of a request that only stops promotional mail (CCPA: sale and sharing).
+
+    It is honoured at once, so that there is no proof to wait for and no extension: GDPR Art. 21(3), 11 CCR § 7026(f).
+    """
+    day, regime, due = deadline.receipt_day, deadline.regime, deadline.opt_out_by
+    first = next(step for step in deadline.derivation if step.rule == f"{regime}-receipt")
+    return replace(
+        deadline,
+        due=due,
+        extended_due=due,
+        suspended_due=None,
+        waiting_since=None,
+        acknowledge_by=min(deadline.acknowledge_by, due),
+        target=min(deadline.target, due),
+        warnings=warnings(regime, deadline.received, due, _zone(deadline.timezone)),
+        derivation=(first, _step(rule(f"{regime}-opt-out", day), due.date())),
+    )
+
+
+def warnings(regime: Regime, received: datetime, due: datetime, zone: ZoneInfo) -> tuple[datetime, ...]:
+    """When agents and DPO are warned, earliest first.
+
+    Args:
+        received: fixes which version of the rule applies; of a period shorter than its days, hours are counted.
+        due: the date in force, extended or not.
+    """
+    found, due = rule(f"{regime}-warnings", received.astimezone(zone).date()), due.astimezone(zone)
+    if due.astimezone(UTC) - received.astimezone(UTC) < max(found.days_before) * _DAY:
+        hours = (due.astimezone(UTC) - timedelta(hours=n) for n in found.hours_before)  # hours that pass
+        return tuple(sorted(at.astimezone(zone) for at in hours))
+    return tuple(sorted(due - n * _DAY for n in found.days_before))
 
 
 def roll(day: date, country: str) -> date:
@@ -290,10 +325,6 @@ def _last_day(regime: Regime, receipt: date, nominal: date, calendar: str) -> tu
     if last != nominal:
         steps.append(_step(rule("gdpr-working-day", receipt), last))
     return last, steps
-
-
-def _warnings(regime: Regime, receipt: date, last: date, zone: ZoneInfo) -> tuple[datetime, ...]:
-    return tuple(_end_of(last - days * _DAY, zone) for days in rule(f"{regime}-warnings", receipt).days_before)
 
 
 def _waited(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,9 +22,19 @@ r = receipts.c
 
 
 def plan(
-    desk: Desk, conn: sa.Connection, reference: str, steps: Sequence[tuple[str, Operation, int]], due: Any
+    desk: Desk,
+    conn: sa.Connection,
+    reference: str,
+    steps: Sequence[tuple[str, Operation, int]],
+    due: datetime | None,
+    *,
+    stop_by: datetime | None = None,
 ) -> None:
-    """Insert the receipts that are not there yet."""
+    """Insert the receipts that are not there yet.
+
+    Args:
+        stop_by: when promotional mail has stopped, if that is before all else is due (GDPR Art. 21(3)).
+    """
     there = {
         (row.processor, row.operation)
         for row in conn.execute(sa.select(r.processor, r.operation).where(r.reference == reference))
@@ -36,7 +46,7 @@ def plan(
             "operation": str(op),
             "stage": stage,
             "status": "pending",
-            "due_at": due,
+            "due_at": stop_by or due if op is Operation.SUPPRESS else due,
         }
         for p, op, stage in steps
         if (p, str(op)) not in there

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from html import escape
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from dsr import holds, outgoing, receipts, requests
+from dsr import deadlines, holds, outgoing, receipts, requests
+from dsr.deadlines import Regime
 from dsr.desk import Desk
 from dsr.letters import catalogue
 from dsr.messages import Mail
 from dsr.model import RequestStatus
-from dsr.rules import rule
 from dsr.store.tables import requests as requests_table
 
 q = requests_table.c
 _LIVING = [str(s) for s in (*requests.OPEN, RequestStatus.PARTIALLY_COMPLETED)]
-
-
-def moments(due: datetime, regime: str, receipt: datetime, timezone: str) -> list[tuple[datetime, int]]:
-    """When to warn, earliest first, and how many days before the due date that is.
-
-    Args:
-        due: the date in force, extended or not.
-        receipt: fixes which version of the rule applies.
-    """
-    zone = ZoneInfo(timezone)
-    days = rule(f"{regime}-warnings", receipt.astimezone(zone).date()).days_before
-    return [(due.astimezone(zone) - timedelta(days=n), n) for n in sorted(days, reverse=True)]
 
 
 def warn(desk: Desk) -> list[str]:
@@ -48,15 +36,15 @@ def warn(desk: Desk) -> list[str]:
 def _warn(desk: Desk, reference: str) -> bool:
     with desk.db.write() as conn:
         row = conn.execute(sa.select(requests_table).where(q.reference == reference).with_for_update()).one()
-        now, zone = desk.now(), desk.policy.controller.timezone
+        now, zone = desk.now(), ZoneInfo(desk.policy.controller.timezone)
         if row.warn_at is None or row.warn_at > now or row.status not in _LIVING:
             return False
-        all_ = moments(row.due_at, row.regime, row.received_at, zone)
-        passed = [(at, days) for at, days in all_ if row.warn_at <= at <= now]
-        requests.update(conn, reference, warn_at=next((at for at, _ in all_ if at > now), None))
+        all_ = deadlines.warnings(cast(Regime, row.regime), row.received_at, row.due_at, zone)
+        passed = [at for at in all_ if row.warn_at <= at <= now]
+        requests.update(conn, reference, warn_at=next((at for at in all_ if at > now), None))
         if not passed or _only_held(desk, conn, row):
             return False
-        _tell(desk, conn, row, passed[-1][1])
+        _tell(desk, conn, row, passed[-1])
         return True
 
 
@@ -67,15 +55,23 @@ def _only_held(desk: Desk, conn: sa.Connection, row: sa.Row[Any]) -> bool:
     return held and bool(steps) and all(step.settled and not step.by_hand for step in steps)
 
 
-def _tell(desk: Desk, conn: sa.Connection, row: sa.Row[Any], days: int) -> None:
-    day = catalogue.date(row.due_at, "en", desk.policy.controller.timezone)
-    left = -((desk.now() - row.due_at) // timedelta(days=1))
+def _tell(desk: Desk, conn: sa.Connection, row: sa.Row[Any], at: datetime) -> None:
+    day = catalogue.due(row.due_at, "en", desk.policy.controller.timezone)
     state = f"{row.right} · {row.status}".replace("_", " ")
-    text = f"{row.reference} is due on {day}, in {left} {'day' if left == 1 else 'days'}: {state}."
+    text = (
+        f"{row.reference} is due on {day}, in {_span(row.due_at - desk.now(), row.due_at - row.received_at)}: {state}."
+    )
     if row.extended_at is None:
         text += f" An extension needs its notice before that: `/privacy extend {row.reference} complexity|number`."
-    key = f"warning:{row.reference}:{row.due_at.date().isoformat()}:{days}"
+    key = f"warning:{row.reference}:{row.due_at.date().isoformat()}:{at.astimezone(UTC):%Y-%m-%dT%H}"
     outgoing.tell_agents(desk, conn, row.key_id, f":hourglass: {text}", key, row.reference)
     subject = f"Privacy Desk: {row.reference} is due on {day}"
     mail = Mail(desk.policy.dpo.email, subject, text, f"<p>{escape(text)}</p>", "warning")
     outgoing.mail(desk, conn, row.key_id, mail, f"{key}:mail", row.reference)
+
+
+def _span(left: timedelta, period: timedelta) -> str:
+    """Days, or hours of a period of a few days; what has begun counts as whole."""
+    unit = "hour" if period < timedelta(days=3) else "day"
+    number = -(-left // timedelta(**{f"{unit}s": 1}))
+    return f"{number} {unit}{'' if number == 1 else 's'}"

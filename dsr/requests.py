@@ -36,6 +36,7 @@ MOVES: Mapping[RequestStatus, frozenset[RequestStatus]] = {
     S.WITHDRAWN: frozenset(),
     S.EXPIRED: frozenset(),
 }
+RESUBSCRIPTION = "resubscribe"  # channel of a request that asks for no right: `dsr.resubscription`
 ENDED = frozenset({S.COMPLETED, S.REFUSED, S.WITHDRAWN, S.EXPIRED})
 OPEN = frozenset(s for s in MOVES if s not in ENDED and s is not S.PARTIALLY_COMPLETED)
 # What has begun is refused no more, but for an objection: it restricts first, and is weighed meanwhile.
@@ -124,8 +125,8 @@ def open_request(
     address_hash, key_id = subject_key(desk, conn, address) if address else (None, desk.vault.new_key(conn))
     controller = desk.policy.controller
     limit = deadlines.deadline(received_at, country=controller.country, timezone=controller.timezone, regime=regime)
-    opt_out = regime == "ccpa" and right is Right.UNSUBSCRIBE  # 11 CCR § 7026(f) has a period of its own
-    due = limit.opt_out_by if opt_out else limit.due
+    if right is Right.UNSUBSCRIBE and channel != RESUBSCRIPTION:  # GDPR Art. 21(3) and 11 CCR § 7026(f) know no month
+        limit = deadlines.opt_out(limit)
     now = desk.now()
     seal = desk.vault.seal
     conn.execute(
@@ -145,9 +146,9 @@ def open_request(
             "details_enc": seal(conn, key_id, dict(details or {})),
             "received_at": received_at,
             "regime": regime,
-            "due_at": due,
-            "extended_due_at": due if opt_out else limit.extended_due,
-            "warn_at": received_at if opt_out else limit.warnings[0],
+            "due_at": limit.due,
+            "extended_due_at": limit.extended_due,
+            "warn_at": limit.warnings[0],
             "derivation": json.dumps(deadlines.to_json(limit)),
             "proof_asked_at": now if status is S.IDENTITY_PENDING else None,
             "opened_by": opened_by,
@@ -161,7 +162,7 @@ def open_request(
         what="request.opened",
         reference=reference,
         why=f"{right} asked for in {channel}",
-        details={"received": received_at.isoformat(), "due": due.isoformat(), "status": status},
+        details={"received": received_at.isoformat(), "due": limit.due.isoformat(), "status": status},
     )
     return reference
 

@@ -17,7 +17,7 @@ from dsr.model import Operation, Outcome, ReceiptStatus, RequestStatus, Right
 from dsr.store.tables import receipts as receipts_table
 from dsr.store.tables import requests as requests_table
 
-CHANNEL = "resubscribe"
+CHANNEL = requests.RESUBSCRIPTION
 UNDER_WAY = (str(RequestStatus.IN_PROGRESS), str(RequestStatus.PARTIALLY_COMPLETED))
 OPEN = (str(ReceiptStatus.PENDING), str(ReceiptStatus.IN_PROGRESS))
 c, r = requests_table.c, receipts_table.c

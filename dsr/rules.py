@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Rule:
         article: law and article, or `internal` for a house rule.
         valid_from: first day (of receipt, of issue) to which this version applies.
         months, days, business_days, hours, years: its length, in the one unit that it uses; 0 otherwise.
-        days_before: for warnings: days before the due date.
+        days_before, hours_before: for warnings: days, or hours, before the due date.
         starts_month, starts_day: for retention: the day of the following year from which `years` count.
         calendar: country whose holidays count, if the rule fixes one; else that of the controller.
         house: True for our own target, False for law.
@@ -35,6 +36,7 @@ class Rule:
     hours: int = 0
     years: int = 0
     days_before: tuple[int, ...] = ()
+    hours_before: tuple[int, ...] = ()
     starts_month: int = 0
     starts_day: int = 0
     calendar: str = ""
@@ -47,7 +49,8 @@ def all_rules() -> Mapping[str, tuple[Rule, ...]]:
     raw = tomllib.loads(Path(__file__).with_name("rules.toml").read_text(encoding="utf-8"))["rules"]
     versions: dict[str, list[Rule]] = {}
     for entry in raw:
-        rule = Rule(**{**entry, "days_before": tuple(entry.get("days_before", ()))})
+        lists: dict[str, Any] = {name: tuple(value) for name, value in entry.items() if isinstance(value, list)}
+        rule = Rule(**{**entry, **lists})
         versions.setdefault(rule.id, []).append(rule)
     return {id: tuple(sorted(found, key=lambda rule: rule.valid_from)) for id, found in versions.items()}
 

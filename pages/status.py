@@ -100,7 +100,7 @@ def _dates(policy: Policy, row: sa.Row[Any], lang: str) -> list[tuple[str, str]]
         "status_finished": row.finished_at,
     }
     shown = [(f"page.{key}", catalogue.moment(at, lang, zone)) for key, at in moments.items() if at]
-    due = ("page.status_due", catalogue.date(row.due_at, lang, zone))
+    due = ("page.status_due", catalogue.due(row.due_at, lang, zone))
     extended = [("page.status_extended", catalogue.date(row.extended_due_at, lang, zone))] if row.extended_at else []
     later = clocks.of(policy, row).suspended_due
     suspended = [("page.status_suspended", catalogue.date(later, lang, zone))] if later and later > row.due_at else []

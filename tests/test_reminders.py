@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
-from dsr import agents, clocks, commands, finishing, reminders, requests, sweep
+from dsr import agents, clocks, commands, finishing, reminders, requests, resubscription, sweep
 from dsr.model import RequestStatus, Right
 from dsr.store.tables import outgoing
 from tests.pages_desk import World, make_world
@@ -97,6 +97,31 @@ def test_what_has_ended_is_not_warned_of_and_an_extension_starts_anew(world: Wor
     assert "23 February 2027" in warnings(world)[-1]
 
 
+def test_promotional_mail_is_due_to_stop_in_48_hours_and_the_dpo_is_warned_in_hours(world: World) -> None:
+    reference = run(world, "dsr", "open", "maria.pop@example.com", "unsubscribe").strip()
+    row = world.row(reference)
+    assert row.due_at - row.received_at == timedelta(hours=48)
+    assert row.extended_due_at == row.due_at
+    shown = json.loads(run(world, "dsr", "show", reference, "--json"))
+    assert [step["rule"] for step in shown["derivation"]] == ["gdpr-receipt", "gdpr-opt-out"]
+    page = world.client.get(world.link("status", reference)).get_data(as_text=True)
+    assert "25 November 2026 at 14:00" in page
+    assert "every sender within 48 hours" in page
+    told = []
+    for _ in range(47):
+        world.clock.pass_(hours=1)
+        if reminders.warn(world.desk):
+            told.append((row.due_at - world.clock()) / timedelta(hours=1))
+    assert told == [24, 6]
+    assert "is due on 25 November 2026 at 14:00, in 24 hours: unsubscribe" in warnings(world)[0]
+    assert "in 6 hours" in warnings(world)[1]
+
+
+def test_subscribing_again_is_no_right_and_has_no_48_hours(world: World) -> None:
+    reference = world.request(Right.UNSUBSCRIBE, channel=resubscription.CHANNEL)
+    assert world.row(reference).due_at.astimezone(ZONE).date().isoformat() == "2026-12-23"
+
+
 # ---- two clocks ------------------------------------------------------------------------------------------------------
 
 
@@ -176,6 +201,9 @@ def test_a_ccpa_opt_out_has_15_business_days(world: World) -> None:
     row = world.row(reference)
     assert row.due_at.astimezone(ZONE).date().isoformat() == "2026-12-15"
     assert row.extended_due_at == row.due_at
+    assert [step["rule"] for step in json.loads(row.derivation)["derivation"]] == ["ccpa-receipt", "ccpa-opt-out"]
+    world.clock.pass_(days=9)
+    assert reminders.warn(world.desk) == [reference], "14 days before the 15 December"
 
 
 def test_the_command_line_derives_both_regimes_and_both_clocks(world: World) -> None:

@@ -99,3 +99,11 @@ def test_after_the_period_the_objection_stands(desk: Office) -> None:
 def test_no_other_right_is_weighed(desk: Office) -> None:
     reference = desk.proved(Right.RESTRICTION)
     assert "is no ground against restriction" in desk.slack("ana", f"refuse {reference} {GROUND} {FACTS}")
+
+
+def test_promotional_mail_of_an_objection_is_due_to_stop_long_before_the_objection_is_answered(desk: Office) -> None:
+    reference = desk.proved(Right.OBJECTION)
+    desk.settle(reference)
+    row = desk.row(reference)
+    assert desk.receipt(reference, "intercom", "suppress").due_at - row.received_at == timedelta(hours=48)
+    assert desk.receipt(reference, "own_database", "restrict").due_at == row.due_at > row.received_at + timedelta(27)

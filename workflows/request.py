@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from dsr import (
     addresses,
     audit,
+    clocks,
     finishing,
     fulfilment,
     holds,
@@ -169,7 +170,8 @@ def _planned(worker: Worker, reference: str) -> list[Step] | None:
             known=bool(request.address) and request.row.channel != resubscription.CHANNEL,
             waits=desk.proof.wait_for_code(request.right),
         )
-        receipts.plan(desk, conn, reference, todo, request.row.due_at)
+        stop_by = clocks.stop_by(desk.policy, request.row)
+        receipts.plan(desk, conn, reference, todo, request.row.due_at, stop_by=stop_by)
         holds.apply(desk, conn, reference)
         return receipts.steps(desk, conn, reference) or None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from datetime import datetime
+from datetime import datetime, time
 from functools import cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
@@ -105,8 +105,14 @@ def date(at: datetime, language: str, timezone: str) -> str:
 def moment(at: datetime, language: str, timezone: str) -> str:
     """A long date with the time to the minute, such as "23 December 2026 at 14:05"."""
     local = at.astimezone(ZoneInfo(timezone))
-    time = format_time(local, format="short", locale=_locale(language))
-    return _DATE_AND_TIME[known(language)].format(date(at, language, timezone), time)
+    clock = format_time(local, format="short", locale=_locale(language))
+    return _DATE_AND_TIME[known(language)].format(date(at, language, timezone), clock)
+
+
+def due(at: datetime, language: str, timezone: str) -> str:
+    """A due date: the day that ends with it, or the moment, if the period is one of hours."""
+    last_second = at.astimezone(ZoneInfo(timezone)).time() == time(23, 59, 59)
+    return (date if last_second else moment)(at, language, timezone)
 
 
 def duration(number: int, unit: str, language: str) -> str:

@@ -123,7 +123,7 @@ def erase(desk: Desk, conn: sa.Connection, address_hash: str) -> dict[str, int]:
 
 
 def clear_requests(conn: sa.Connection, references: Sequence[str], *, all_columns: bool = True) -> None:
-    """Empty the personal columns of requests and of their receipts.
+    """Empty the personal columns of requests, and of their receipts what may name somebody at a vendor.
 
     Args:
         all_columns: False keeps `details` (what was asked for, in words), the masked address, and agents' reasons.
@@ -133,7 +133,9 @@ def clear_requests(conn: sa.Connection, references: Sequence[str], *, all_column
         values |= {"details_enc": None, "address_masked": ""}
         conn.execute(decisions.update().where(decisions.c.reference.in_(references)).values(details_enc=GONE))
     conn.execute(requests.update().where(q.reference.in_(references)).values(**values))
-    conn.execute(receipts.update().where(receipts.c.reference.in_(references)).values(identities_enc=None))
+    # The job of a step that was cancelled, or ended by hand, still has its handle, and a task its words.
+    done = {"identities_enc": None, "handle": "", "note": "", "problem": None}
+    conn.execute(receipts.update().where(receipts.c.reference.in_(references)).values(**done))
 
 
 def drop_conversations(desk: Desk, conn: sa.Connection, ids: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from dsr import anchor, audit, inbox, outgoing, own_data, requests, retention
+from dsr import anchor, audit, commands, inbox, outgoing, own_data, receipts, requests, retention
 from dsr.messages import ContactChanged, ConversationRef, InboundMessage, Reply
 from dsr.model import Identities, Instruction, Operation, RequestStatus, Right
 from dsr.store import tables
@@ -92,6 +92,29 @@ def test_of_an_erasure_nothing_personal_stays_once_its_mails_are_out(world: Worl
     assert not rows(world, tables.messages)
     assert {r.body_enc for r in rows(world, tables.outgoing)} == {b""}
     assert key_of(world, reference).wrapped, "until the proof period is over"
+
+
+@pytest.mark.parametrize("end", [S.COMPLETED, S.WITHDRAWN])
+def test_no_identifier_at_a_vendor_stays_in_the_receipt_of_a_step_that_was_cancelled_or_ended_by_hand(
+    world: World, end: RequestStatus
+) -> None:
+    reference = world.verified(Right.ERASURE)
+    left = {"handle": "users:377922500012", "note": "erase user 377922500012", "problem": "user 377922500012 stays"}
+    with world.desk.db.write() as conn:
+        receipts.plan(world.desk, conn, reference, [("zendesk", Operation.ERASE, 1)], None)
+        conn.execute(tables.receipts.update().values(status="in_progress", outcome="manual", **left))
+    retention.settle(world.desk, reference)
+    assert rows(world, tables.receipts)[0].handle, "while it is open, they are needed"
+    if end is S.COMPLETED:
+        with world.desk.db.write() as conn:
+            commands.complete_task(world.desk, conn, "U1", reference, "zendesk", "erase")
+        world.move(reference, S.IN_PROGRESS)
+    world.move(reference, end)
+    all_sent(world)
+    retention.settle(world.desk, reference)
+    row = rows(world, tables.receipts)[0]
+    assert (row.handle, row.note, row.problem) == ("", "", None)
+    assert row.outcome == "manual", "what was done is still known"
 
 
 def test_the_persons_key_is_destroyed_after_the_proof_period_and_the_audit_stays_sound(world: World) -> None:

@@ -92,6 +92,43 @@ def test_an_account_id_cannot_leave_its_folder_or_its_query(processor: Microsoft
         assert processor.find(Identities((Identity("account_id", id),))).nothing
 
 
+def test_rows_that_write_the_address_in_capitals_are_found_and_purged_as_they_are_written(
+    processor: MicrosoftProcessor, twin: MicrosoftTwin
+) -> None:
+    for written in ("Maria.Pop@Example.com", MARIA.upper(), f"x{MARIA.upper()}"):
+        twin._row("ACSEmailStatusUpdateOperational", RecipientId=written, DeliveryStatus="Delivered")
+    twin._row("AppRequests", UserAuthenticatedId="ACC-MARIA", Name="of an account whose id has other capitals")
+    assert processor.find(MARIAS).held["log_rows"] == 8
+    rows = {f.name: list(f.rows or ()) for f in processor.export(instruction(Operation.EXPORT))}
+    assert len(rows["logs.json"]) == 8
+    receipt = processor.erase(instruction(Operation.ERASE))
+    time.sleep(0.05)
+    assert processor.status(receipt).status is ReceiptStatus.COMPLETED
+    left = {v for row in twin.state()["rows"] for v in row.values()}
+    assert {f"x{MARIA.upper()}", "ACC-MARIA"} <= left
+    assert not {MARIA, MARIA.upper(), "Maria.Pop@Example.com", "acc-maria"} & left
+    assert processor.find(MARIAS).nothing
+
+
+def test_a_count_of_other_rows_than_asked_for_is_never_purged(
+    processor: MicrosoftProcessor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert processor._logs
+    monkeypatch.setattr(processor._logs, "_query", lambda kql: [{"Value": "ion.ionescu@example.com", "Count": 1}])
+    with pytest.raises(VendorAnswerUnexpected):
+        processor.erase(instruction(Operation.ERASE))
+
+
+def test_a_folder_named_by_the_address_may_be_written_in_capitals_and_that_is_told(
+    world: Served, twin: MicrosoftTwin
+) -> None:
+    twin.account.add("customers", f"{MARIA}/list.csv", "hers")
+    settings = world.settings(MicrosoftSettings, MICROSOFT_STORAGE_PREFIXES="customers/{email}/")
+    found = MicrosoftProcessor(settings).find(Identities.of_email(MARIA))
+    assert found.held["blobs"] == 1
+    assert any("capital letters" in r.what for r in found.residue)
+
+
 def test_the_export_has_contents_rows_and_suppressions(processor: MicrosoftProcessor, twin: MicrosoftTwin) -> None:
     processor.suppress(instruction(Operation.SUPPRESS))
     contents, rows = {}, {}

@@ -90,6 +90,16 @@ def test_find_counts_issues_feedback_and_replays_over_all_pages(processor: Sentr
     assert not found.ambiguous
 
 
+def test_events_that_write_the_address_in_capitals_are_not_found_and_that_is_told(
+    twin: SentryTwin, processor: SentryProcessor
+) -> None:
+    twin.new_event(twin.new_issue("web", "Error: shouted")["id"], {**USER, "email": MARIA.upper()})
+    for found in (processor.find(MARIAS), processor.find(Identities.of_email("nobody@example.net"))):
+        assert any("capital letters" in r.what for r in found.residue)
+    receipt = settled(processor, processor.erase(instruction(Operation.ERASE)))
+    assert any("capital letters" in r.what for r in receipt.residue)
+
+
 def test_erasure_deletes_issue_by_issue_and_replays_by_a_job_that_is_polled(
     world: Served, twin: SentryTwin, processor: SentryProcessor
 ) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 
 from dsr.errors import VendorAnswerUnexpected
 from dsr.model import Identities
@@ -30,26 +30,35 @@ class Logs:
         self._workspace, self._id = settings.log_workspace, settings.log_workspace_id
         self._columns = settings.columns
 
-    def counts(self, subject: Identities) -> dict[tuple[str, str], int]:
-        """(table, column) -> rows about the person."""
-        found = {}
-        for table, column in self._columns:
-            rows = self._query(f"{_where(table, column, _values(subject))} | count") if _values(subject) else [{}]
-            n = rows[0].get("Count", 0) if len(rows) == 1 else None
-            if not isinstance(n, int):
-                raise VendorAnswerUnexpected("microsoft", "a count that is no number")
-            found[table, column] = n
+    def held(self, subject: Identities) -> dict[tuple[str, str], dict[str, int]]:
+        """(table, column) -> the values there that stand for the person, as they are written, with their rows.
+
+        Addresses are found in any capitals, for a log has what was typed; account ids exactly.
+        """
+        emails, accounts = {e.lower() for e in subject.of("email")}, subject.of("account_id")
+        found: dict[tuple[str, str], dict[str, int]] = {}
+        for table, column in self._columns if emails or accounts else ():
+            by_value = f"summarize Count = count() by Value = tostring({column})"
+            for row in self._query(f"{_where(table, column, subject)} | {by_value}"):
+                value, n = str(row.get("Value")), row.get("Count")
+                if not isinstance(n, int) or not (value in accounts or value.lower() in emails):
+                    raise VendorAnswerUnexpected("microsoft", "a count of something else than asked for")
+                found.setdefault((table, column), {})[value] = n
         return found
 
     def rows(self, subject: Identities) -> Iterator[Object]:
         """The rows themselves. A query gives 500,000 at most and then says so with an error, which stops us."""
-        for table, column in self._columns if _values(subject) else ():
-            for row in self._query(_where(table, column, _values(subject))):
+        for table, column in self._columns if subject.of("email") or subject.of("account_id") else ():
+            for row in self._query(_where(table, column, subject)):
                 yield {"table": table, **row}
 
-    def purge(self, table: str, column: str, subject: Identities) -> str:
-        """Begin to erase; returns the id of the operation. Again is harmless: another operation finds less."""
-        condition = {"column": column, "operator": "in", "value": list(_values(subject))}
+    def purge(self, table: str, column: str, values: Collection[str]) -> str:
+        """Begin to erase; returns the id of the operation. Again is harmless: another operation finds less.
+
+        Args:
+            values: from `held`; the filter compares them exactly.
+        """
+        condition = {"column": column, "operator": "in", "value": sorted(values)}
         body = {"table": table, "filters": [condition]}
         answer = self._management.call("POST", f"{self._workspace}/purge", params=API_VERSION, json=body)
         found = answer.json()
@@ -80,11 +89,15 @@ class Logs:
             raise VendorAnswerUnexpected("microsoft", "a query's answer without one table") from None
 
 
-def _values(subject: Identities) -> tuple[str, ...]:
-    return (*subject.of("account_id"), *subject.of("email"))
+def _where(table: str, column: str, subject: Identities) -> str:
+    """KQL, in which `in` tells capitals from small letters and `in~` does not.
 
-
-def _where(table: str, column: str, values: Sequence[str]) -> str:
-    """KQL. Its string literals are written as JSON's are, so no value ends the literal."""
-    literals = ", ".join(json.dumps(value) for value in values)
-    return f"{table} | where tostring({column}) in ({literals})"
+    https://learn.microsoft.com/kusto/query/in-operator. Its string literals are written as JSON's are, so no value ends
+    the literal.
+    """
+    clauses = [
+        f"tostring({column}) {operator} ({', '.join(json.dumps(value) for value in values)})"
+        for operator, values in (("in", subject.of("account_id")), ("in~", subject.of("email")))
+        if values
+    ]
+    return f"{table} | where {' or '.join(clauses)}"

@@ -48,6 +48,10 @@ SUPPRESSED = Residue(
     "the address on the e-mail suppression lists", "it keeps further promotional mail away (Art. 17(3)(b), 21(3))"
 )
 BACKUPS = Residue("recovery points in Backup vaults, if the company keeps any", "they expire by the vault's policy")
+SPELLINGS = Residue(
+    "blobs in a folder whose name writes the address with capital letters, if there is one",
+    "Azure finds a folder only by the exact name; the desk looks for the address in small letters",
+)
 POLL_DAYS = 1.0
 
 
@@ -65,6 +69,7 @@ class MicrosoftProcessor(Processor):
 
     def __init__(self, settings: MicrosoftSettings, policy: Policy | None = None) -> None:
         self._blobs = Blobs(settings) if settings.storage_account else None
+        self._by_address = any("{email}" in prefix for _, prefix in settings.places)
         self._lists = Suppressions(settings) if settings.email_domain else None
         self._logs = Logs(settings) if settings.log_workspace else None
         if self._lists is None:  # without Communication Services nothing is mailed from here
@@ -74,12 +79,12 @@ class MicrosoftProcessor(Processor):
         """Blobs, versions and snapshots that are not deleted, and log rows. What is softly deleted is residue."""
         blobs = self._of(subject)
         live = [b for b in blobs if not b.deleted]
-        rows = sum(self._logs.counts(subject).values()) if self._logs else 0
+        rows = sum(n for found in self._log_rows(subject).values() for n in found.values())
         suppressed = any(self._lists.rows(subject.of("email"))) if self._lists else False
         return Findings(
             held={kind: n for kind, n in (("blobs", len(live)), ("log_rows", rows)) if n},
             identities=_identities(blobs),
-            residue=(*_retained(blobs), *((SUPPRESSED,) if suppressed else ())),
+            residue=(*_retained(blobs), *((SUPPRESSED,) if suppressed else ()), *self._spellings(subject)),
         )
 
     def export(self, instruction: Instruction) -> Iterator[DataFile]:
@@ -91,7 +96,7 @@ class MicrosoftProcessor(Processor):
         for blob in blobs:
             assert self._blobs  # noqa: S101  # it listed them
             yield self._blobs.file(blob)
-        if self._logs and any(self._logs.counts(subject).values()):
+        if self._logs and self._log_rows(subject):
             yield DataFile("logs.json", self._logs.rows(subject))
         if self._lists and (rows := list(self._lists.rows(subject.of("email")))):
             yield DataFile("suppressions.json", iter(rows))
@@ -104,7 +109,7 @@ class MicrosoftProcessor(Processor):
         subject = instruction.subject
         blobs = self._of(subject)
         counts = {"blobs": sum(1 for b in blobs if not b.deleted)}
-        purges = [place for place, n in (self._logs.counts(subject).items() if self._logs else ()) if n]
+        purges = self._log_rows(subject)
         if not blobs and not purges:
             return no_match("No blob is filed under the person, and no log row names them.")
         subject = subject.plus(_identities(blobs))
@@ -114,8 +119,8 @@ class MicrosoftProcessor(Processor):
         left = self._of(subject)
         if any(not b.deleted and b.entry not in blocked for b in left):
             raise VendorAnswerUnexpected("microsoft", "still lists a blob that it said it deleted")
-        operations = [self._logs.purge(*place, subject) for place in purges] if self._logs else []
-        residue, touched = (*_retained(left), BACKUPS), _identities(blobs)
+        operations = [self._logs.purge(*place, values) for place, values in purges.items()] if self._logs else []
+        residue, touched = (*_retained(left), BACKUPS, *self._spellings(subject)), _identities(blobs)
         if blocked:
             note = "A hold, an immutability policy or a lease protects a blob. " + INSTRUCTIONS[Operation.ERASE]
             return manual(note, counts=counts, identities=touched, residue=residue)
@@ -166,6 +171,12 @@ class MicrosoftProcessor(Processor):
         for part in (self._blobs, self._lists, self._logs):
             if part:
                 part.check()
+
+    def _spellings(self, subject: Identities) -> tuple[Residue, ...]:
+        return (SPELLINGS,) if self._by_address and subject.email else ()
+
+    def _log_rows(self, subject: Identities) -> dict[tuple[str, str], dict[str, int]]:
+        return self._logs.held(subject) if self._logs else {}
 
     def _of(self, subject: Identities) -> list[Blob]:
         return self._blobs.of(subject) if self._blobs else []

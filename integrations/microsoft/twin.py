@@ -10,6 +10,7 @@ import json
 import re
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -32,7 +33,11 @@ SCOPES = {
     "management": "https://management.azure.com/.default",
     "logs": "https://api.loganalytics.azure.com/.default",
 }
-QUERY = re.compile(r"(\w+) \| where tostring\((\w+)\) in \((.*)\)( \| count)?")
+_TEXT = r'"(?:[^"\\]|\\.)*"'
+_CLAUSE = rf"tostring\((\w+)\) (in~?) \(({_TEXT}(?:, {_TEXT})*)\)"
+CLAUSE = re.compile(_CLAUSE)
+BY_VALUE = r" \| summarize Count = count\(\) by Value = tostring\((?P<by>\w+)\)"
+QUERY = re.compile(rf"(?P<table>\w+) \| where (?P<where>{_CLAUSE}(?: or {_CLAUSE})?)(?P<counted>{BY_VALUE})?")
 
 
 class MicrosoftTwin(Twin):
@@ -216,12 +221,20 @@ class MicrosoftTwin(Twin):
         asked = QUERY.fullmatch(kql)
         if not asked:
             return {"error": {"code": "BadArgumentError", "message": "The request had some invalid properties"}}, 400
-        found = self._rows(asked[1], asked[2], json.loads(f"[{asked[3]}]"))
-        shown = [{k: v for k, v in row.items() if k not in ("id", "table")} for row in found]
-        return _table([{"Count": len(found)}] if asked[4] else shown), 200
+        found = {
+            row["id"]: row
+            for column, operator, texts in CLAUSE.findall(asked["where"])
+            for row in self._rows(asked["table"], column, json.loads(f"[{texts}]"), any_case=operator == "in~")
+        }
+        if asked["counted"]:
+            values = Counter(row[asked["by"]] for row in found.values())
+            return _table([{"Value": value, "Count": n} for value, n in values.items()]), 200
+        return _table([{k: v for k, v in row.items() if k not in ("id", "table")} for row in found.values()]), 200
 
-    def _rows(self, table: str, column: str, values: list[str]) -> list[Object]:
-        return [r for r in self.records["rows"].values() if r["table"] == table and r.get(column) in values]
+    def _rows(self, table: str, column: str, values: list[str], *, any_case: bool = False) -> list[Object]:
+        alike = str.lower if any_case else str
+        wanted = {alike(value) for value in values}
+        return [r for r in self.records["rows"].values() if r["table"] == table and alike(r.get(column, "")) in wanted]
 
     def _purge(self) -> Answer:
         given = request.get_json(force=True)

@@ -44,6 +44,10 @@ TWO_PEOPLE = (
 NOTHING = "No event, feedback or replay of the retention period carries the address (or account id, where it counts)."
 
 NUMBERS = Residue("aggregated numbers, and entries in the organisation's audit log", "they name no customer")
+SPELLINGS = Residue(
+    "events that write the address with capital letters, if there are any",
+    "Sentry finds an address only as it is written; they leave with the retention period",
+)
 JOBS = Residue("the record of the replays' deletion, whose search names the person", "Sentry keeps what its jobs did")
 COPIES = Residue(
     "copies that alerts sent to mail, Slack or Jira", "Sentry cannot take them back; the desk asks those separately"

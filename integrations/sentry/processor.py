@@ -30,7 +30,16 @@ from dsr.model import (
 from integrations.processor import Processor
 from integrations.sentry.api import Api, Object
 from integrations.sentry.export import files
-from integrations.sentry.instructions import COPIES, INSTRUCTIONS, JOBS, NOTHING, NUMBERS, SUPPORTS, TWO_PEOPLE
+from integrations.sentry.instructions import (
+    COPIES,
+    INSTRUCTIONS,
+    JOBS,
+    NOTHING,
+    NUMBERS,
+    SPELLINGS,
+    SUPPORTS,
+    TWO_PEOPLE,
+)
 from integrations.sentry.lookup import ISSUE, Holding, Person, holding, last_event
 from integrations.sentry.settings import SentrySettings
 
@@ -61,7 +70,10 @@ class SentryProcessor(Processor):
             held=held.counts,
             identities=held.identities,
             ambiguous=held.doubtful,
-            residue=(NUMBERS, COPIES) if held.counts or subject.of(ISSUE) else (),
+            residue=(
+                *((NUMBERS, COPIES) if held.counts or subject.of(ISSUE) else ()),
+                *((SPELLINGS,) if subject.email else ()),
+            ),
         )
 
     def export(self, instruction: Instruction) -> Iterator[DataFile]:
@@ -152,7 +164,9 @@ class SentryProcessor(Processor):
 def _finished(counts: Mapping[str, int], note: str, identities: tuple[Identity, ...], *more: Residue) -> Receipt:
     if note:
         return manual(note, counts=counts, identities=identities)
-    return done(counts, identities=identities, residue=(NUMBERS, COPIES, *more), ready_after_days=REMOVED_AFTER)
+    return done(
+        counts, identities=identities, residue=(NUMBERS, COPIES, SPELLINGS, *more), ready_after_days=REMOVED_AFTER
+    )
 
 
 def _names(issues: Iterable[Object]) -> str:

@@ -114,7 +114,7 @@ def erase_again(
 
     Args:
         address: normalised.
-        vendor: name of the processor where the person turned up.
+        vendor: name of the processor where the person turned up; `own_data.NAME` for the desk itself.
         received_at: when that was told or found.
         sure: False if the person may have come back of their own will (there is an account again): an agent decides.
 

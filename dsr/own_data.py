@@ -85,6 +85,13 @@ def find(desk: Desk, conn: sa.Connection, address_hash: str) -> Held:
     return Held(columns, spoken, lines, list(sent))
 
 
+def address(desk: Desk, conn: sa.Connection, address_hash: str) -> str:
+    """The address behind the hash, if a request still has it; empty if none has."""
+    kept = sa.select(q.key_id, q.address_enc).where(q.address_hash == address_hash, q.address_enc.is_not(None))
+    row = conn.execute(kept.order_by(q.received_at.desc()).limit(1)).first()
+    return (desk.vault.open(conn, row.key_id, row.address_enc) or "") if row else ""
+
+
 def needed(desk: Desk, conn: sa.Connection, request: sa.Row[Any]) -> bool:
     """Is the request open, or is something of it still on its way or to be fetched?"""
     if request.status not in _ENDED or lifting.under_way(conn, request.reference):

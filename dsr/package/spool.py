@@ -1,6 +1,7 @@
 """What one processor gave, sealed, until the package is made: a folder with a part a file, and a table of contents.
 
-A retry of one processor repeats only that one. Nothing is held in memory but one row and the shape of all.
+A retry of one processor repeats only that one. Nothing is held in memory but one row, the shape of all, and whom they
+name: a name is replaced in the rows before the one that tells whose it is too, so that rows are read twice.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from dsr.package.schema import Shape, of_rows
 PREVIEW_ROWS = 5
 PREVIEW_TEXT = 200  # characters of a cell
 _CONTENTS = "contents"
+Row = Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,14 @@ class Spool:
                     sealed_file.write(unfinished / part, file.content or (), self._key)
                     name = names.take(file.name, rows=False)
                     members.append(Member(name, part, file.origin, file.media_type))
-                elif (taken := _Rows(file, masker)).any:
+                elif (rows := _unless_empty(file.rows)) is not None:
+                    masker.new_file()
+                    if file.names_others:
+                        rows = self._learned(rows, masker, unfinished / "unmasked")
+                    taken = _Rows(file, rows, masker if file.names_others else None)
                     sealed_file.write(unfinished / part, taken.lines(), self._key)
                     members.append(taken.member(names.take(file.name, rows=True), part))
+            (unfinished / "unmasked").unlink(missing_ok=True)
             contents = json.dumps([asdict(member) for member in members], ensure_ascii=False)
             sealed_file.write(unfinished / _CONTENTS, [contents.encode()], self._key)
             shutil.rmtree(self._path, ignore_errors=True)
@@ -98,31 +106,38 @@ class Spool:
 
     def lines(self, member: Member) -> Iterator[bytes]:
         """The rows, each as JSON in UTF-8."""
+        return self._lines(self._path / member.part)
+
+    def _lines(self, path: Path) -> Iterator[bytes]:
         waiting = b""
-        for chunk in self.content(member):
+        for chunk in sealed_file.read(path, self._key):
             *lines, waiting = (waiting + chunk).split(b"\n")
             yield from lines
+
+    def _learned(self, rows: Iterable[Row], masker: Masker, path: Path) -> Iterator[Row]:
+        """The same rows, when the last has told whom it names; meanwhile they lie in `path`, sealed too."""
+
+        def seen() -> Iterator[bytes]:
+            for row in rows:
+                plain, line = _as_json({str(k): v for k, v in row.items()})
+                masker.learn(plain)
+                yield line
+
+        sealed_file.write(path, seen(), self._key)
+        return (json.loads(line) for line in self._lines(path))
 
 
 class _Rows:
     """Rows on their way into a part: masked, counted and described."""
 
-    def __init__(self, file: DataFile, masker: Masker) -> None:
-        self._file, self._masker, self._shape = file, masker if file.names_others else None, Shape()
+    def __init__(self, file: DataFile, rows: Iterable[Row], masker: Masker | None) -> None:
+        self._file, self._rows, self._masker, self._shape = file, rows, masker, Shape()
         self._columns: dict[str, None] = {}
         self._preview: list[dict[str, str]] = []
         self._count = 0
-        self._rows = iter(file.rows or ())
-        self._first = next(self._rows, None)
-        masker.new_file()
-
-    @property
-    def any(self) -> bool:
-        return self._first is not None
 
     def lines(self) -> Iterator[bytes]:
-        row = self._first
-        while row is not None:
+        for row in self._rows:
             plain, line = _as_json(self._masker.row(row) if self._masker else {str(k): v for k, v in row.items()})
             self._shape.see(plain)
             self._columns.update(dict.fromkeys(plain))
@@ -130,7 +145,6 @@ class _Rows:
                 self._preview.append({name: _short(value) for name, value in plain.items()})
             self._count += 1
             yield line
-            row = next(self._rows, None)
 
     def member(self, name: str, part: str) -> Member:
         return Member(
@@ -144,6 +158,12 @@ class _Rows:
             of_rows(self._shape, name),
             dict(self._masker.counts) if self._masker else {},
         )
+
+
+def _unless_empty(rows: Iterable[Row] | None) -> Iterator[Row] | None:
+    found = iter(rows or ())
+    first = next(found, None)
+    return None if first is None else chain([first], found)
 
 
 def _as_json(row: dict[str, Any]) -> tuple[dict[str, Any], bytes]:

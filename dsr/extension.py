@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import sqlalchemy as sa
 
@@ -17,6 +17,7 @@ from dsr.store.tables import receipts
 
 Cause = Literal["complexity", "number"]  # GDPR Art. 12(3): there is no third one
 CAUSES: tuple[Cause, ...] = ("complexity", "number")
+AT_ONCE = frozenset({*NEVER_REFUSED, Right.OBJECTION})
 
 
 def extend(desk: Desk, conn: sa.Connection, agent: str, reference: str, cause: str, note: str = "") -> str:
@@ -41,7 +42,7 @@ def extend(desk: Desk, conn: sa.Connection, agent: str, reference: str, cause: s
     row, zone = request.row, desk.policy.controller.timezone
     if request.status in requests.ENDED:
         raise TransitionNotAllowed(f"the request has ended ({request.status}); nothing is left to extend")
-    if request.right in (*NEVER_REFUSED, Right.OBJECTION):
+    if request.right in AT_ONCE:
         raise TransitionNotAllowed(f"{request.right} is honoured at once and cannot be put off (GDPR Art. 21(3), 8)")
     if not request.address:
         raise TransitionNotAllowed("there is no address for the notice that an extension needs (GDPR Art. 12(3))")
@@ -76,6 +77,12 @@ def extend(desk: Desk, conn: sa.Connection, agent: str, reference: str, cause: s
         details={"from": row.due_at.isoformat(), "due": extended.due.isoformat()},
     )
     return f"due {catalogue.date(extended.due, 'en', zone)}; the notice is on its way"
+
+
+def possible(desk: Desk, row: sa.Row[Any]) -> bool:
+    """Would the law still allow an extension of this open request?"""
+    known = row.address_enc is not None and row.right not in AT_ONCE
+    return known and row.extended_at is None and desk.now() <= row.due_at
 
 
 def _tell(desk: Desk, conn: sa.Connection, reference: str, cause: str, note: str) -> None:

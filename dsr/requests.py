@@ -148,7 +148,7 @@ def open_request(
             "regime": regime,
             "due_at": limit.due,
             "extended_due_at": limit.extended_due,
-            "warn_at": limit.warnings[0],
+            "warn_at": received_at,
             "derivation": json.dumps(deadlines.to_json(limit)),
             "proof_asked_at": now if status is S.IDENTITY_PENDING else None,
             "opened_by": opened_by,

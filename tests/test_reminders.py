@@ -34,7 +34,7 @@ def run(world: World, *words: str) -> str:
     return str(result.output)
 
 
-def test_the_dpo_is_warned_14_7_3_and_1_days_before_once_each(world: World) -> None:
+def test_the_dpo_is_warned_14_7_3_and_1_days_before_and_when_it_is_overdue_once_each(world: World) -> None:
     reference = world.verified(Right.EXPORT)
     due = world.row(reference).due_at
     told = []
@@ -45,9 +45,9 @@ def test_the_dpo_is_warned_14_7_3_and_1_days_before_once_each(world: World) -> N
         reminders.warn(world.desk)
         if len(warnings(world)) > before:
             told.append((due - world.clock()) / timedelta(days=1))
-    assert [round(days) for days in told] == [14, 7, 3, 1]
-    assert all(n - 8 / 24 <= days <= n for n, days in zip((14, 7, 3, 1), told, strict=True)), told
-    assert "in 1 day:" in warnings(world)[-1]
+    assert [round(days) for days in told] == [14, 7, 3, 1, 0]
+    assert all(n - 8 / 24 <= days <= n for n, days in zip((14, 7, 3, 1, 0), told, strict=True)), told
+    assert "in 1 day:" in warnings(world)[-2]
     assert all(reference in text and "maria" not in text for text in warnings(world))
 
 
@@ -122,6 +122,29 @@ def test_subscribing_again_is_no_right_and_has_no_48_hours(world: World) -> None
     assert world.row(reference).due_at.astimezone(ZONE).date().isoformat() == "2026-12-23"
 
 
+def test_what_is_overdue_is_said_every_week_and_no_extension_is_offered_that_the_law_refuses(world: World) -> None:
+    reference = world.verified(Right.EXPORT)
+    world.clock.pass_(days=60)
+    assert reminders.warn(world.desk) == [reference]
+    assert f"{reference} was due on 23 December 2026 and is overdue: export · in progress" in warnings(world)[0]
+    assert reminders.warn(world.desk) == [], "once"
+    world.clock.pass_(days=7)
+    assert reminders.warn(world.desk) == [reference]
+    assert len(warnings(world)) == 2
+    assert not any("-" in text.partition(" is ")[2] or "extend" in text for text in warnings(world))
+    world.move(reference, S.COMPLETED)
+    world.clock.pass_(days=30)
+    assert reminders.warn(world.desk) == []
+
+
+def test_an_extension_is_offered_only_where_it_can_be_had(world: World) -> None:
+    export, objection = world.verified(Right.EXPORT), world.request(Right.OBJECTION)
+    world.clock.pass_(days=20)
+    assert set(reminders.warn(world.desk)) == {export, objection}
+    assert {text.count("/privacy extend") for text in warnings(world) if export in text} == {1}
+    assert {text.count("/privacy extend") for text in warnings(world) if objection in text} == {0}
+
+
 # ---- two clocks ------------------------------------------------------------------------------------------------------
 
 
@@ -194,6 +217,20 @@ def test_ccpa_is_extended_by_45_days_with_notice(world: World) -> None:
         assert "7 January 2027" in said
         assert "21 February 2027" in agents.answer(world.desk, conn, "ana", f"extend {reference} complexity")
     assert "longer than 45 days" in world.mails()[-1]["text"]
+
+
+def test_a_ccpa_request_whose_receipt_nobody_confirmed_is_warned_of_in_time(world: World) -> None:
+    opened = [run(world, "dsr", "open", f"{n}@example.com", "erasure", "--regime", "ccpa").strip() for n in "ab"]
+    with world.desk.db.write() as conn:  # the code of the second one has arrived
+        mine = outgoing.c.reference == opened[1]
+        conn.execute(outgoing.update().where(mine).values(sent_at=world.clock()))
+    reminders.warn(world.desk)
+    assert warnings(world) == []
+    world.clock.pass_(days=12, hours=11)  # 5 December, three days before the tenth business day
+    assert reminders.warn(world.desk) == [opened[0]]
+    assert len(warnings(world)) == 1
+    assert "receipt is to be confirmed by 8 December 2026" in warnings(world)[0]
+    assert reminders.warn(world.desk) == []
 
 
 def test_a_ccpa_opt_out_has_15_business_days(world: World) -> None:

@@ -171,6 +171,25 @@ def test_in_a_conversation_with_others_only_her_words_go(world: Served, processo
     assert processor.find(Identities.of_email("ion.ionescu@example.com")).held == {"contacts": 1, "conversations": 1}
 
 
+@pytest.mark.parametrize("text", ["", "see the file"], ids=["file alone", "file with a text"])
+def test_a_file_that_she_sent_into_a_conversation_with_others_is_a_task_and_never_called_redacted(
+    text: str, world: Served, processor: IntercomProcessor
+) -> None:
+    ref, twin = conversation_with(world, "my words"), world.twin(IntercomTwin)
+    world.say("intercom", conversation=ref.id, email="ion.ionescu@example.com", text="Ion's words")
+    world.say("intercom", conversation=ref.id, email=MARIA, text="see the file")
+    conversation = twin.records["conversations"][ref.id]
+    file = {"type": "upload", "name": "passport.pdf", "url": "https://files.example/1"}
+    conversation["parts"][-1] |= {"body": text or None, "attachments": [file]}
+    twin.records["conversations"][ref.id] = conversation
+    receipt = processor.erase(instruction(Operation.ERASE, MARIAS))
+    assert receipt.outcome is Outcome.MANUAL
+    assert ref.id in receipt.note
+    assert MARIA not in receipt.note
+    assert any(r.what.startswith("files") for r in receipt.residue)
+    assert not twin.find_contacts(MARIA), "everything else is erased"
+
+
 def test_a_conversation_that_still_names_her_as_its_author_is_held(world: Served, processor: IntercomProcessor) -> None:
     """How Intercom shows the author of what others keep is not documented: the second look finds out."""
     ref, twin = conversation_with(world, "mine"), world.twin(IntercomTwin)

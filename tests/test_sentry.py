@@ -135,6 +135,7 @@ def test_an_issue_that_others_share_is_a_task_with_the_date_of_retention(
     assert shared["shortId"] in receipt.note
     assert leaves.isoformat() in receipt.note
     assert "ion.ionescu" not in receipt.note
+    assert any("alerts" in r.what for r in receipt.residue), "a task leaves the same behind"
     assert shared["id"] in live(twin)
     assert len(twin.events_of(shared["id"])) == 2
     assert processor.find(ION).held == {"issues shared with others": 1}

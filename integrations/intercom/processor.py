@@ -62,6 +62,13 @@ BACKUPS = Residue("deleted records in Intercom's back-ups", "its support can res
 OTHERS = Residue("conversations with other people", "redacted: only the other people's messages stay")
 LONG = Residue("messages before the newest 500 of a conversation with other people", "the API does not show them")
 TICKETS = Residue("tickets shared with other people", "they cannot be split; an agent removes this person's part")
+FILES = Residue(
+    "files in conversations with other people", "the API takes away texts alone; an agent removes the files"
+)
+FILES_BY_HAND = (
+    "The API cannot remove files that this person sent into conversations with other people: {ids}. Open each at "
+    "app.intercom.com > Inbox (search for the number) and delete the person's messages that have a file. "
+)
 RESTRICTED = "privacy_restricted"
 TAG_OF_RIGHT = {Right.AGE_REPORT: "privacy_under_16_reported", Right.OBJECTION: "privacy_objection"}
 FIELDS = frozenset({"name", "email", "phone"})
@@ -119,9 +126,12 @@ class IntercomProcessor(Processor):
             else:
                 residue[TICKETS] = None
         own = [c for c in conversations if c.contacts <= held.ids]
+        with_files = []
         for group in conversations:
             if group not in own:
-                residue.update(dict.fromkeys(self._leave(group, held)))
+                left = dict.fromkeys(self._leave(group, held))
+                residue.update(left)
+                with_files += [group.id] if FILES in left else []
         for id in held.hidden:
             self._api.delete("contacts", id)
         for conversation in own:
@@ -129,6 +139,9 @@ class IntercomProcessor(Processor):
         for id in held.contacts.keys() - held.hidden:
             self._api.delete("contacts", id)
         touched = (*identities(held), *(Identity(CONVERSATION, c.id) for c in own))
+        if with_files:
+            note = FILES_BY_HAND.format(ids=", ".join(with_files))
+            return manual(note, counts=counts, identities=touched, residue=tuple(residue))
         return done(counts, identities=touched, residue=tuple(residue))
 
     def suppress(self, instruction: Instruction) -> Receipt:
@@ -235,21 +248,25 @@ class IntercomProcessor(Processor):
     def _leave(self, one: Shared, held: Holding) -> Iterator[Residue]:
         """Take the person out of a group conversation: redact what they wrote, then detach them.
 
-        Whether Intercom itself would delete such a conversation with the contact is not documented.
+        Only a message with a text can be redacted, and that its files go with it is not documented: files that still
+        show afterwards are left to an agent. Whether Intercom itself would delete such a conversation with the contact
+        is not documented either.
         """
         conversation = self._api.conversation(one.id)
         if conversation is None:
             return
         yield OTHERS
-        source, parts = conversation.get("source") or {}, conversation["conversation_parts"]
-        for kind, key, message in [
-            ("source", "source_id", source),
-            *(("conversation_part", "conversation_part_id", part) for part in parts["conversation_parts"]),
-        ]:
-            author = message.get("author") or {}
-            if str(author.get("id")) in held.ids and message.get("body") and not message.get("redacted"):
-                body = {"type": kind, "conversation_id": one.id, key: str(message["id"])}
+        own = {m["id"]: m for m in _messages(conversation) if str((m.get("author") or {}).get("id")) in held.ids}
+        for id, message in own.items():
+            if message.get("body") and not message.get("redacted"):
+                kind = "source" if message is conversation.get("source") else "conversation_part"
+                body = {"type": kind, "conversation_id": one.id, f"{kind}_id": str(id)}
                 self._is(one.id, self._api.call("POST", "conversations/redact", "conversation", json=body))
+        if any(message.get("attachments") for message in own.values()):
+            now = self._api.conversation(one.id)
+            if now and any(m.get("attachments") for m in _messages(now) if m["id"] in own):
+                yield FILES
+        parts = conversation["conversation_parts"]
         if int(parts.get("total_count") or 0) > len(parts["conversation_parts"]):
             yield LONG
         for id in sorted(one.contacts & held.ids):
@@ -277,6 +294,12 @@ class IntercomProcessor(Processor):
     def _is(self, id: str, answer: Object) -> None:
         if str(answer.get("id")) != id:
             raise VendorAnswerUnexpected("intercom", "answered for another record than the one asked for")
+
+
+def _messages(conversation: Object) -> list[Object]:
+    """The first message and every part that the API shows, notes and events included."""
+    source = conversation.get("source")
+    return [*([source] if source else []), *conversation["conversation_parts"]["conversation_parts"]]
 
 
 def _plain(field: str, value: object) -> object:

@@ -162,11 +162,10 @@ class SentryProcessor(Processor):
 
 
 def _finished(counts: Mapping[str, int], note: str, identities: tuple[Identity, ...], *more: Residue) -> Receipt:
+    residue = (NUMBERS, COPIES, SPELLINGS, *more)
     if note:
-        return manual(note, counts=counts, identities=identities)
-    return done(
-        counts, identities=identities, residue=(NUMBERS, COPIES, SPELLINGS, *more), ready_after_days=REMOVED_AFTER
-    )
+        return manual(note, counts=counts, identities=identities, residue=residue)
+    return done(counts, identities=identities, residue=residue, ready_after_days=REMOVED_AFTER)
 
 
 def _names(issues: Iterable[Object]) -> str:

@@ -301,6 +301,9 @@ def not_me(desk: Desk, conn: sa.Connection, link: sa.Row[Any]) -> list[str]:
 def complete_task(desk: Desk, conn: sa.Connection, agent: str, reference: str, processor: str, operation: str) -> None:
     """An agent has done by hand what a processor's API cannot.
 
+    Whether an erasure by hand left nothing is asked once, where the processor can be asked; said a second time, the
+    agent's word stands.
+
     Raises:
         RequestError: no such open task.
     """
@@ -314,7 +317,14 @@ def complete_task(desk: Desk, conn: sa.Connection, agent: str, reference: str, p
             r.outcome == "manual",
             r.status == "in_progress",
         )
-        .values(status="completed", finished_at=desk.now(), owner=f"agent:{agent}", verdict="accepted")
+        .values(
+            status="completed",
+            finished_at=desk.now(),
+            owner=f"agent:{agent}",
+            verdict=sa.case((sa.and_(r.operation == "erase", r.owner.is_(None)), None), else_="accepted"),
+            next_at=None,
+            attempts=0,
+        )
     )
     if not done.rowcount:
         raise RequestError(f"{reference} has no open task {operation} at {processor}")

@@ -24,7 +24,7 @@ class Step:
 
     Args:
         next_at: not before this moment: the next try, poll, or second look.
-        asked: whether the vendor finishes later and is to be polled.
+        owner: who has done it by hand; empty if the desk did.
     """
 
     processor: str
@@ -37,6 +37,7 @@ class Step:
     verdict: Verdict | None = None
     looks: int = 0
     attempts: int = 0
+    owner: str = ""
 
     @property
     def by_hand(self) -> bool:

@@ -73,6 +73,7 @@ def steps(desk: Desk, conn: sa.Connection, reference: str) -> list[Step]:
             Verdict(row.verdict) if row.verdict else None,
             row.looks,
             row.attempts,
+            row.owner or "",
         )
         for row in rows(conn, reference)
     ]
@@ -121,11 +122,14 @@ def save(desk: Desk, reference: str, step: Step, receipt: Receipt, before: Findi
             "leased_until": None,
             "leased_by": None,
             "problem": None,
+            "owner": None,
         }
         if touched:
             values["identities_enc"] = desk.vault.seal(conn, key_id, touched)
         if before is not None:
             values["held_before"] = json.dumps(dict(before.held))
+        if step.looks:
+            values |= _with_earlier(conn, reference, step, receipt)
         mine = [*_one(reference, step)]
         if receipt.status is not ReceiptStatus.COMPLETED:  # one that was cancelled meanwhile is no task for a person
             mine.append(r.status != "cancelled")
@@ -141,19 +145,39 @@ def save(desk: Desk, reference: str, step: Step, receipt: Receipt, before: Findi
         )
 
 
+def _with_earlier(conn: sa.Connection, reference: str, step: Step, receipt: Receipt) -> dict[str, Any]:
+    """An erasure after a look that still found something adds to the earlier ones: what they left stays left."""
+    row = conn.execute(sa.select(r.residue, r.counts).where(*_one(reference, step))).one()
+    merged = _merged(row.residue, receipt.residue)
+    values: dict[str, Any] = {"residue": merged}
+    earlier = json.loads(row.counts)
+    if receipt.outcome is Outcome.NO_MATCH and (earlier or json.loads(merged)):
+        values["outcome"] = str(Outcome.DONE)
+        values["counts"] = row.counts
+    if values.get("outcome", receipt.outcome) == Outcome.DONE and json.loads(merged):
+        values["outcome"] = str(Outcome.PARTIAL)
+    return values
+
+
+def _merged(known: str, more: Sequence[Residue]) -> str:
+    return json.dumps(list({x["what"]: x for x in [*json.loads(known), *map(asdict, more)]}.values()))
+
+
+def _later(desk: Desk, attempts: int, error: VendorError) -> dict[str, Any] | None:
+    """When to try again; None when it is to be given up."""
+    asked = error.retry_after if isinstance(error, VendorRateLimited) else None
+    if isinstance(error, Throttled):  # no try was made, so none is counted
+        pause = timedelta(seconds=asked or 1.0)
+        return {"attempts": attempts - 1, "next_at": desk.now() + pause, "problem": None}
+    if error.retry and attempts < desk.settings.processor_tries:
+        return {"next_at": desk.now() + back_off(attempts, desk.settings.retry_base, asked), "problem": error.what}
+    return None
+
+
 def failed(desk: Desk, reference: str, step: Step, attempts: int, error: VendorError, instructions: str) -> None:
     """A processor did not do it: try again later, or hand it to a person. Never a false "done"."""
-    now = desk.now()
-    throttled = isinstance(error, Throttled)  # no try was made, so none is counted
-    again = throttled or (error.retry and attempts < desk.settings.processor_tries)
-    asked = error.retry_after if isinstance(error, VendorRateLimited) else None
-    values: dict[str, Any] = {"leased_until": None, "leased_by": None, "problem": error.what}
-    if throttled:
-        values |= {"attempts": attempts - 1, "next_at": now + timedelta(seconds=asked or 1.0), "problem": None}
-    elif again:
-        values["next_at"] = now + back_off(attempts, desk.settings.retry_base, asked)
-    else:
-        values |= {"status": "in_progress", "outcome": "manual", "note": instructions, "next_at": None}
+    again = _later(desk, attempts, error)
+    values = {"leased_until": None, "leased_by": None} | (again or _task(instructions, error.what))
     with desk.db.write() as conn:  # one that was cancelled meanwhile is no task for a person
         conn.execute(receipts.update().where(*_one(reference, step), r.status != "cancelled").values(**values))
         audit.record(
@@ -167,8 +191,21 @@ def failed(desk: Desk, reference: str, step: Step, attempts: int, error: VendorE
         )
 
 
+def _task(instructions: str, problem: str) -> dict[str, Any]:
+    return {
+        "status": "in_progress",
+        "outcome": "manual",
+        "note": instructions,
+        "next_at": None,
+        "problem": problem,
+    }
+
+
 def looked(desk: Desk, reference: str, step: Step, findings: Findings, instructions: str) -> None:
-    """The second look: what is true after asking again."""
+    """The second look: what is true after asking again.
+
+    What a person did by hand is not done again by the desk: perhaps they chose among several people's records.
+    """
     now = desk.now()
     values: dict[str, Any] = {"leased_until": None, "leased_by": None, "looked_at": now, "attempts": 0, "problem": None}
     if findings.unknowable:
@@ -176,14 +213,12 @@ def looked(desk: Desk, reference: str, step: Step, findings: Findings, instructi
     elif findings.nothing:
         kept = any(x.kept_by_law for x in findings.residue)
         values["verdict"] = "kept" if kept else "gone"
+    elif step.owner:
+        held = ", ".join(f"{n} {kind}" for kind, n in findings.held.items() if n)
+        again = f"Asked after it was done by hand, the connector still finds {held}. If that is right, say done again. "
+        values |= _task(again, "still held after it was done by hand")
     elif step.looks + 1 >= LOOKS:
-        values |= {
-            "status": "in_progress",
-            "outcome": "manual",
-            "note": instructions,
-            "looks": step.looks + 1,
-            "problem": "still held after three erasures",
-        }
+        values |= _task(instructions, "still held after three erasures") | {"looks": step.looks + 1}
     else:
         values |= {
             "status": "pending",
@@ -193,10 +228,11 @@ def looked(desk: Desk, reference: str, step: Step, findings: Findings, instructi
             "next_at": now + back_off(step.looks + 1, desk.settings.retry_base),
         }
     with desk.db.write() as conn:
+        known = conn.execute(sa.select(r.residue, r.note).where(*_one(reference, step))).one()
         if findings.residue:
-            known = conn.execute(sa.select(r.residue).where(*_one(reference, step))).scalar_one()
-            merged = {x["what"]: x for x in [*json.loads(known), *(asdict(x) for x in findings.residue)]}
-            values["residue"] = json.dumps(list(merged.values()))
+            values["residue"] = _merged(known.residue, findings.residue)
+        if step.owner and "note" in values:
+            values["note"] += known.note  # what exactly was to be done, not the general way
         conn.execute(receipts.update().where(*_one(reference, step)).values(**values))
         audit.record(
             desk,
@@ -209,16 +245,22 @@ def looked(desk: Desk, reference: str, step: Step, findings: Findings, instructi
         )
 
 
-def look_failed(desk: Desk, reference: str, step: Step, attempts: int, error: VendorError) -> None:
-    """The second look got no answer: later again, and in the end say plainly that it could not be asked."""
-    now = desk.now()
-    values: dict[str, Any] = {"leased_until": None, "leased_by": None, "problem": error.what}
-    if error.retry and attempts < desk.settings.processor_tries:
-        values["next_at"] = now + back_off(attempts, desk.settings.retry_base)
-    else:
-        values |= {"verdict": "accepted", "looked_at": now}
+def look_failed(desk: Desk, reference: str, step: Step, attempts: int, error: VendorError, instructions: str) -> None:
+    """The second look got no answer: later again, and in the end a person looks. A person's own word stands."""
+    given_up = {"verdict": "accepted", "problem": error.what} if step.owner else _task(instructions, error.what)
+    again = _later(desk, attempts, error)
+    values = {"leased_until": None, "leased_by": None} | (again or given_up)
     with desk.db.write() as conn:
-        conn.execute(receipts.update().where(*_one(reference, step)).values(**values))
+        conn.execute(receipts.update().where(*_one(reference, step), r.status != "cancelled").values(**values))
+        if again is None:
+            audit.record(
+                desk,
+                conn,
+                who=f"processor:{step.processor}",
+                what="asked.again",
+                reference=reference,
+                why=f"{'accepted' if step.owner else 'with a person'}: {error.what}",
+            )
 
 
 def identities(desk: Desk, conn: sa.Connection, reference: str) -> tuple[Identity, ...]:

@@ -355,5 +355,7 @@ def _look(worker: Worker, reference: str, step: Step) -> bool:
         found = holds.without(processor.find(subject), _kept(worker, reference, step))
         receipts.looked(worker.desk, reference, step, found, _by_hand(processor, step))
     except Exception as error:
-        receipts.look_failed(worker.desk, reference, step, row.attempts, _problem(step, error))
+        task = f"Erased at {processor.label}, but it could not be asked afterwards: see whether anything is left. "
+        task += _by_hand(processor, step)
+        receipts.look_failed(worker.desk, reference, step, row.attempts, _problem(step, error), task)
     return True

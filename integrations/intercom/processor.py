@@ -256,15 +256,14 @@ class IntercomProcessor(Processor):
         if conversation is None:
             return
         yield OTHERS
-        own = {m["id"]: m for m in _messages(conversation) if str((m.get("author") or {}).get("id")) in held.ids}
-        for id, message in own.items():
+        own = {key: m for key, m in _messages(conversation) if str((m.get("author") or {}).get("id")) in held.ids}
+        for (kind, id), message in own.items():
             if message.get("body") and not message.get("redacted"):
-                kind = "source" if message is conversation.get("source") else "conversation_part"
-                body = {"type": kind, "conversation_id": one.id, f"{kind}_id": str(id)}
+                body = {"type": kind, "conversation_id": one.id, f"{kind}_id": id}
                 self._is(one.id, self._api.call("POST", "conversations/redact", "conversation", json=body))
         if any(message.get("attachments") for message in own.values()):
             now = self._api.conversation(one.id)
-            if now and any(m.get("attachments") for m in _messages(now) if m["id"] in own):
+            if now and any(m.get("attachments") for key, m in _messages(now) if key in own):
                 yield FILES
         parts = conversation["conversation_parts"]
         if int(parts.get("total_count") or 0) > len(parts["conversation_parts"]):
@@ -296,10 +295,11 @@ class IntercomProcessor(Processor):
             raise VendorAnswerUnexpected("intercom", "answered for another record than the one asked for")
 
 
-def _messages(conversation: Object) -> list[Object]:
-    """The first message and every part that the API shows, notes and events included."""
-    source = conversation.get("source")
-    return [*([source] if source else []), *conversation["conversation_parts"]["conversation_parts"]]
+def _messages(conversation: Object) -> Iterator[tuple[tuple[str, str], Object]]:
+    """The first message and every part that the API shows, each with its kind and id."""
+    source, parts = conversation.get("source") or {}, conversation["conversation_parts"]["conversation_parts"]
+    for kind, message in [("source", source), *(("conversation_part", part) for part in parts)]:
+        yield (kind, str(message.get("id"))), message
 
 
 def _plain(field: str, value: object) -> object:

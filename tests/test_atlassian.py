@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from dsr.errors import CredentialsRejected, VendorError, VendorRefused
+from dsr.errors import CredentialsRejected, VendorAnswerUnexpected, VendorError, VendorRefused
 from dsr.model import Identities, Identity, Instruction, Operation, Outcome, ReceiptStatus, Right
 from integrations.atlassian import VENDOR
+from integrations.atlassian.api import Api
 from integrations.atlassian.marks import Marks
 from integrations.atlassian.processor import AtlassianProcessor
 from integrations.atlassian.settings import AtlassianSettings
@@ -250,6 +251,25 @@ def test_fields_are_emptied_or_rewritten_and_users_taken_out_of_them(
     assert fields["summary"] == "Call [erased]"
     assert (fields["assignee"], fields["customfield_10010"]) == (None, None)
     assert [u["accountId"] for u in fields["customfield_10011"]] == [ion]
+
+
+def test_of_an_employee_nothing_is_erased_until_an_agent_decides(
+    twin: AtlassianTwin, processor: AtlassianProcessor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = account_of(twin, MARIA)
+    twin.records["users"][id] = {**twin.records["users"][id], "_roles": ["jira-software"]}
+    before = twin.state()
+    receipt = processor.erase(erasure())
+    assert receipt.outcome is Outcome.MANUAL
+    assert "employees" in receipt.note
+    assert twin.state() == before
+    usual = Api.get
+    monkeypatch.setattr(
+        Api, "get", lambda api, path, params=None: None if "expand" in (params or {}) else usual(api, path, params)
+    )
+    with pytest.raises(VendorAnswerUnexpected):
+        processor.erase(erasure())
+    assert twin.state() == before, "what Jira does not say is not guessed"
 
 
 def test_a_managed_account_is_deleted_with_its_grace_told() -> None:

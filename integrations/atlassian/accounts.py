@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dsr.errors import VendorAnswerUnexpected
 from dsr.model import Identities
 from integrations.atlassian.api import JIRA, Api, Object, path_id
 
@@ -65,3 +66,22 @@ def accounts(api: Api, subject: Identities) -> Accounts:
         else:
             doubtful = True  # an account of ours that now carries somebody's other address
     return Accounts(users, frozenset(managed), frozenset(known | users.keys()), doubtful)
+
+
+def staff(api: Api, found: Accounts) -> bool:
+    """Whether one of the accounts may use a Jira product by licence, as employees do; customers need none.
+
+    https://developer.atlassian.com/cloud/jira/platform/rest/v3/api-group-users/#api-rest-api-3-user-get
+
+    Raises:
+        VendorAnswerUnexpected: Jira does not say.
+    """
+    for id, user in found.users.items():
+        if user.get("accountType") == "atlassian":
+            asked = api.get(f"{JIRA}/user", {"accountId": path_id(id), "expand": "applicationRoles"}) or {}
+            roles = asked.get("applicationRoles")
+            if not isinstance(roles, dict) or not isinstance(roles.get("size"), int):
+                raise VendorAnswerUnexpected("atlassian", "does not say which products a user may use")
+            if roles["size"]:
+                return True
+    return False

@@ -41,6 +41,11 @@ SEVERAL = (
     "Somebody else may be meant: an account that the search names hides its address, or a known account now carries "
     "another one. Compare under admin.atlassian.com > Users. "
 )
+STAFF = (
+    "This person may use Jira by licence, as employees do, and issues that they reported may be the company's work or "
+    "other people's requests: nothing was deleted. Decide with the data protection officer what is about this person. "
+    "Then: "
+)
 HISTORY = (
     "The change history of these issues still has the address, and no API changes it without Atlassian Guard Premium: "
     "{keys}. For each either clone the issue without the data and delete the original, or ask Atlassian Support "

@@ -30,7 +30,7 @@ from dsr.model import (
 )
 from integrations.atlassian import confluence, jira
 from integrations.atlassian import instructions as texts
-from integrations.atlassian.accounts import ACCOUNT, Accounts, accounts
+from integrations.atlassian.accounts import ACCOUNT, Accounts, accounts, staff
 from integrations.atlassian.api import JIRA, Api, Object, Piece
 from integrations.atlassian.export import files
 from integrations.atlassian.marks import Marks
@@ -130,6 +130,8 @@ class AtlassianProcessor(Processor):
             return manual(texts.SEVERAL + texts.INSTRUCTIONS[Operation.ERASE])
         if not held.counts and not held.in_history:
             return no_match("No account, issue or page carries the address.")
+        if staff(self._api, held.accounts):
+            return manual(texts.STAFF + texts.INSTRUCTIONS[Operation.ERASE])
         to_redact: list[Object] = []
         overwritten: list[str] = []
         for issue in (i for i in held.issues if not i.shared):

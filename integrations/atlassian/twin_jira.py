@@ -104,7 +104,13 @@ def register(twin: AtlassianTwin, api: Blueprint) -> None:
     @api.get(f"{API}/user")
     def get_user() -> Response:
         found = twin.records["users"].get(request.args["accountId"])
-        return jsonify(found) if found else twin.refuse(404, "Specified user does not exist.")
+        if not found:
+            return twin.refuse(404, "Specified user does not exist.")
+        shown = {key: value for key, value in found.items() if key != "_roles"}
+        if request.args.get("expand") == "applicationRoles":
+            roles = [{"key": key, "name": key} for key in found.get("_roles", [])]
+            shown["applicationRoles"] = {"size": len(roles), "items": roles}
+        return jsonify(shown)
 
     @api.delete(f"{API}/user")
     def remove_user() -> Response | tuple[str, int]:

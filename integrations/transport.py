@@ -259,8 +259,12 @@ class Transport:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, a day at most: Retry-After (RFC 9110 10.2.3) or X-RateLimit-Reset (unix seconds)."""
-    value, reset = headers.get("Retry-After", ""), headers.get("X-RateLimit-Reset", "")
+    """Seconds to wait, a day at most: Retry-After (RFC 9110 10.2.3) or X-RateLimit-Reset (unix seconds).
+
+    Sentry has a header of its own: https://docs.sentry.io/api/ratelimits/
+    """
+    value = headers.get("Retry-After", "")
+    reset = headers.get("X-RateLimit-Reset", "") or headers.get("X-Sentry-Rate-Limit-Reset", "")
     if _number(value):
         pause = float(value)
     elif value:

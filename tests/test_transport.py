@@ -25,6 +25,7 @@ NOW = 1_790_000_000.0
         ({"Retry-After": "soon"}, None),
         ({"Retry-After": "²"}, None),
         ({"X-RateLimit-Reset": str(int(NOW) + 90)}, 90.0),
+        ({"X-Sentry-Rate-Limit-Reset": str(int(NOW) + 90)}, 90.0),
         ({"X-RateLimit-Reset": str(int(NOW) * 1000)}, LONGEST_PAUSE),  # milliseconds
         ({"X-RateLimit-Reset": "30"}, None),
     ],

@@ -96,8 +96,15 @@ def verified(
     Args:
         by: what proved the person, e.g. `code`; an agent's id for a proof by hand.
         after: reference of the export that an erasure waits for.
+
+    Raises:
+        TransitionNotAllowed: it is frozen, has begun or has ended.
     """
-    request = requests.get(desk, conn, reference)
+    request = requests.get(desk, conn, reference, lock=True)
+    if request.status is S.FROZEN:
+        raise TransitionNotAllowed(
+            '"this was not me" was pressed: it goes on after an agent has looked, by a fresh code'
+        )
     now = desk.now()
     proof: dict[str, Any] = {"verified_at": now, "verified_by": by}
     if request.right is Right.ERASURE:

@@ -39,6 +39,9 @@ MOVES: Mapping[RequestStatus, frozenset[RequestStatus]] = {
 RESUBSCRIPTION = "resubscribe"  # channel of a request that asks for no right: `dsr.resubscription`
 ENDED = frozenset({S.COMPLETED, S.REFUSED, S.WITHDRAWN, S.EXPIRED})
 OPEN = frozenset(s for s in MOVES if s not in ENDED and s is not S.PARTIALLY_COMPLETED)
+GOING_ON = OPEN - {
+    S.FROZEN
+}  # who asks again has what they asked for; a frozen request is nobody's until it is looked at
 # What has begun is refused no more, but for an objection: it restricts first, and is weighed meanwhile.
 BEGUN = frozenset({S.IN_PROGRESS, S.PARTIALLY_COMPLETED, S.COMPLETED})
 WITHDRAWABLE = frozenset(s for s, to in MOVES.items() if S.WITHDRAWN in to)
@@ -244,7 +247,8 @@ def update(conn: sa.Connection, reference: str, **values: Any) -> None:
 def open_duplicate(desk: Desk, conn: sa.Connection, request: SubjectRequest) -> str | None:
     """Reference of an older, verified, open request of the same right and person.
 
-    An unverified one never counts: joining it would let a stranger's claim ride on a proof (attack G16).
+    An unverified one never counts: joining it would let a stranger's claim ride on a proof (attack G16). Nor does one
+    that its owner has frozen ("this was not me"): it does nothing, and who is proved now would wait in vain.
     """
     c = requests.c
     return conn.execute(
@@ -253,7 +257,7 @@ def open_duplicate(desk: Desk, conn: sa.Connection, request: SubjectRequest) -> 
             c.right == request.right,
             c.reference != request.reference,
             c.verified_at.is_not(None),
-            c.status.in_([str(s) for s in OPEN]),
+            c.status.in_([str(s) for s in GOING_ON]),
         )
     ).scalar()
 

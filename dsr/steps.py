@@ -10,13 +10,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from dsr import audit, commands, conversation, identity, links, outgoing, requests
-from dsr.conversation import CheckCode, Say, State
+from dsr.conversation import CheckCode, Say, Stage, State
 from dsr.desk import Desk
 from dsr.letters import catalogue, mails
 from dsr.messages import ConversationRef
 from dsr.model import RequestStatus, Right
 
 _ABOUT_THE_CODE = frozenset({"code_sent", "code_sent_again"})
+_ABOUT_WHAT_FOLLOWS = frozenset({"understood_export_erasure", *(f"understood_{right}" for right in Right)})
 STATUS_LINK = timedelta(days=400)  # longer than any request lives
 
 
@@ -92,7 +93,16 @@ def _same_open(turn: Turn, right: Right, address: str) -> str | None:
     """A request of this conversation that already does the same: it is attached to, not opened twice."""
     for reference in turn.state.references:
         request = requests.get(turn.desk, turn.conn, reference)
-        if request.right is right and request.address == address and request.status in requests.OPEN:
+        if request.right is right and request.address == address and request.status in requests.GOING_ON:
+            return reference
+    return None
+
+
+def _frozen(turn: Turn, address: str) -> str | None:
+    """A request of this conversation of which the owner of the address said "this was not me"."""
+    for reference in turn.state.references:
+        request = requests.get(turn.desk, turn.conn, reference)
+        if request.address == address and request.status is RequestStatus.FROZEN:
             return reference
     return None
 
@@ -113,6 +123,14 @@ def _facts(turn: Turn, reference: str) -> dict[str, object]:
 
 def _send_code(turn: Turn, step: conversation.SendCode) -> None:
     desk, conn = turn.desk, turn.conn
+    if stopped := _frozen(turn, step.address):
+        # A code would only tempt the owner of the address to give it away; a person looks first.
+        stage: Stage = "idle" if turn.state.stage == "code" else turn.state.stage
+        turn.state = replace(turn.state, stage=stage, rights=(), address="")
+        turn.unsaid = _ABOUT_THE_CODE | _ABOUT_WHAT_FOLLOWS
+        _hand_over(turn, conversation.HandOver(f'more is asked after "this was not me" ({stopped})'))
+        turn.say("frozen", reference=stopped)
+        return
     for right in step.rights:
         if not _same_open(turn, right, step.address):
             turn.remember(
@@ -166,25 +184,41 @@ def _proved(turn: Turn, step: conversation.Proved) -> None:
         reference = _same_open(turn, right, step.address)
         if reference is None:
             continue
-        request = requests.get(desk, conn, reference)
-        if duplicate := requests.open_duplicate(desk, conn, request):
-            requests.move(
-                desk,
-                conn,
-                reference,
-                RequestStatus.WITHDRAWN,
-                who="desk",
-                why=f"the same as {duplicate}, which is open",
-            )
-            turn.remember(duplicate)
-            turn.say("already_open", **_facts(turn, duplicate))
-            continue
-        by = desk.proof.proved_by([right], signed=step.signed)
-        commands.verified(desk, conn, reference, by=by, after=after if right is Right.ERASURE else "")
-        then = f"proved_{right}" if not (after and right is Right.ERASURE) else "proved_erasure_after_export"
+        waits_for = after if right is Right.ERASURE else ""
+        if older := _proved_before(turn, reference):
+            reference = older
+            turn.remember(older)
+            waits = bool(waits_for) and _postpone(turn, older, waits_for)
+            then = "proved_erasure_after_export" if waits else "already_open"
+        else:
+            by = desk.proof.proved_by([right], signed=step.signed)
+            commands.verified(desk, conn, reference, by=by, after=waits_for)
+            then = "proved_erasure_after_export" if waits_for else f"proved_{right}"
         turn.say(then, **_facts(turn, reference))
         if right is Right.EXPORT:
             after = reference
+
+
+def _proved_before(turn: Turn, reference: str) -> str | None:
+    """The proved and open request of the same right and person: this one, asked for again, or an older one."""
+    request = requests.get(turn.desk, turn.conn, reference)
+    if request.verified:
+        return reference
+    older = requests.open_duplicate(turn.desk, turn.conn, request)
+    if older:
+        why = f"the same as {older}, which is open"
+        requests.move(turn.desk, turn.conn, reference, RequestStatus.WITHDRAWN, who="desk", why=why)
+    return older
+
+
+def _postpone(turn: Turn, reference: str, export: str) -> bool:
+    """Let an erasure wait for a copy that is asked for now; False if it has begun."""
+    if requests.get(turn.desk, turn.conn, reference, lock=True).status is not RequestStatus.COOLING_OFF:
+        return False
+    requests.update(turn.conn, reference, start_at=None, after_reference=export, wake_at=turn.desk.now())
+    why = f"begins when the copy is ready ({export})"
+    audit.record(turn.desk, turn.conn, who="customer", what="request.postponed", reference=reference, why=why)
+    return True
 
 
 def revocable(desk: Desk, conn: sa.Connection, state: State) -> frozenset[Right]:

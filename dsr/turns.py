@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from dsr import addresses, age, by_mail, conversation, outgoing
 from dsr.codes import only_a_code
-from dsr.conversation import Said, State
+from dsr.conversation import HandOver, Said, Say, State
 from dsr.desk import Desk
+from dsr.errors import RequestError
 from dsr.inbox import load
 from dsr.letters import catalogue
 from dsr.messages import ConversationRef, Evidence, InboundMessage, Reply
@@ -44,14 +45,23 @@ def take_turns(desk: Desk, conversation_id: str, complete: Complete) -> None:
         if not isinstance(message, InboundMessage):
             raise TypeError(f"a {waiting.kind} stands in a conversation; only what a customer wrote belongs there")
         said = _understand(message, state, complete)
-        with desk.db.write() as conn:
-            mine = conn.execute(
-                messages.update()
-                .where(messages.c.id == waiting.id, messages.c.handled_at.is_(None))
-                .values(handled_at=desk.now())
-            )
-            if mine.rowcount and said is not None:
-                _take_turn(desk, conn, conversation_id, waiting.id, said, message.conversation)
+        try:
+            _handle(desk, conversation_id, waiting.id, message, said)
+        except RequestError as refusal:  # nothing of the turn has happened; the next messages must not wait behind it
+            _handle(desk, conversation_id, waiting.id, message, said, refused=str(refusal))
+
+
+def _handle(
+    desk: Desk, conversation_id: str, message_id: int, message: InboundMessage, said: Said | None, *, refused: str = ""
+) -> None:
+    with desk.db.write() as conn:
+        mine = conn.execute(
+            messages.update()
+            .where(messages.c.id == message_id, messages.c.handled_at.is_(None))
+            .values(handled_at=desk.now())
+        )
+        if mine.rowcount and said is not None:
+            _take_turn(desk, conn, conversation_id, message_id, said, message.conversation, refused)
 
 
 def _state(desk: Desk, conn: sa.Connection, conversation_id: str) -> State:
@@ -89,8 +99,15 @@ def _understand(message: InboundMessage, state: State, complete: Complete) -> Sa
 
 
 def _take_turn(
-    desk: Desk, conn: sa.Connection, conversation_id: str, message_id: int, said: Said, came: ConversationRef
+    desk: Desk,
+    conn: sa.Connection,
+    conversation_id: str,
+    message_id: int,
+    said: Said,
+    came: ConversationRef,
+    refused: str,
 ) -> None:
+    """Carry out a message's turn; or give it to a person, if a move that it asks for was refused."""
     row = conn.execute(sa.select(conversations).where(conversations.c.id == conversation_id).with_for_update()).one()
     state = State.load(desk.vault.open(conn, row.key_id, row.state_enc))
     language = _language(row.language, state, said)
@@ -98,7 +115,9 @@ def _take_turn(
     if came.references:  # of a mail: answers follow the newest one
         ref = replace(ref, mailbox=came.mailbox, references=came.references)
     turn = Turn(desk, conn, conversation_id, message_id, ref, row.key_id, language, state)
-    if not state.awaits_code and only_a_code(said.text):
+    if refused:
+        carry_out(turn, [HandOver(f"a move was refused ({refused})"), Say("handed_over")])
+    elif not state.awaits_code and only_a_code(said.text):
         turn.say("code_elsewhere")
     else:
         said = replace(said, open=revocable(desk, conn, state))

@@ -10,8 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from dsr import audit, commands, conversation, identity, links, outgoing, requests
-from dsr.conversation import CheckCode, Say, Stage, State
+from dsr.conversation import CheckCode, Say, State
 from dsr.desk import Desk
+from dsr.dialogue import Stage
 from dsr.letters import catalogue, mails
 from dsr.messages import ConversationRef
 from dsr.model import RequestStatus, Right

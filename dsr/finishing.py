@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -131,8 +131,16 @@ def farewell(desk: Desk, reference: str, steps: Sequence[Step]) -> Farewell:
     return "over" if row.sent_at or row.failed_at else "on its way"
 
 
+def answer_by(request: SubjectRequest) -> datetime | None:
+    """When the person of an erasure must have been told what was done; None once they were."""
+    if request.right is not Right.ERASURE or request.status is not S.IN_PROGRESS:
+        return None
+    due: datetime = request.row.due_at
+    return due - fulfilment.ANSWER_BEFORE
+
+
 def finish(desk: Desk, reference: str, labels: Mapping[str, str]) -> bool:
-    """Nothing automated is left: end the request, or say what still waits for a person.
+    """Nothing automated is left, or only vendors' delays that outlast the deadline: end the request, or say what waits.
 
     Args:
         labels: processor name -> the policy's label.
@@ -151,7 +159,8 @@ def finish(desk: Desk, reference: str, labels: Mapping[str, str]) -> bool:
         lifted = lifting.ended(conn, request)
         over = fulfilment.complete(steps) and not holds.active(desk, conn, reference)
         to = S.COMPLETED if over else S.PARTIALLY_COMPLETED
-        if to is S.PARTIALLY_COMPLETED and request.row.answered_at is None and not any(s.by_hand for s in steps):
+        only_held = all(s.settled and not s.by_hand for s in steps)
+        if to is S.PARTIALLY_COMPLETED and request.row.answered_at is None and only_held:
             requests.update(conn, reference, answered_at=desk.now())  # only a hold is left, and the person was told
         if to is request.status:
             return False
@@ -265,8 +274,9 @@ def _issue_certificate(desk: Desk, conn: sa.Connection, request: SubjectRequest,
         details={row.processor_label: str(row.verdict) for row in issued.rows},
     )
     asking = desk.channels.get(request.row.channel, "")
-    if request.right is not Right.ERASURE or not asking:
-        by_hand = any(step.by_hand for step in receipts.steps(desk, conn, request.reference))
+    steps = receipts.steps(desk, conn, request.reference)
+    if all(step.settled for step in steps) and (request.right is not Right.ERASURE or not asking):
+        by_hand = any(step.by_hand for step in steps)
         key = "finished" if request.status is S.COMPLETED else "partly" if by_hand else "partly_held"
         commands.reply_in_conversation(desk, conn, request.reference, f"{key}:{request.reference}", key)
 
@@ -279,7 +289,9 @@ def certificate(desk: Desk, conn: sa.Connection, request: SubjectRequest, labels
     rows = []
     for row in sorted(receipts.rows(conn, request.reference), key=lambda x: (order.index(x.processor), x.operation)):
         by_hand = row.outcome == "manual" and row.status == "in_progress"
-        verdict = Verdict.WITH_A_PERSON if by_hand else Verdict(row.verdict) if row.verdict else Verdict.ACCEPTED
+        at_vendor = row.operation == str(Operation.ERASE) and row.status in ("in_progress", "completed")
+        open_ = Verdict.WITH_A_PERSON if by_hand else Verdict.AT_VENDOR if at_vendor else Verdict.ACCEPTED
+        verdict = Verdict(row.verdict) if row.verdict and not by_hand else open_
         rows.append(
             CertificateRow(
                 processor_label=labels[row.processor],
@@ -310,8 +322,10 @@ def certificate(desk: Desk, conn: sa.Connection, request: SubjectRequest, labels
 
 
 def _until(desk: Desk, row: sa.Row[Any], by_hand: bool) -> str:
-    """ISO date until which a person has the task, or the law keeps records."""
+    """ISO date until which a person has the task, the vendor finishes, or the law keeps records."""
+    zone = ZoneInfo(desk.policy.controller.timezone)
+    if row.operation == str(Operation.ERASE) and row.verdict is None and row.next_at and not by_hand:
+        return str(row.next_at.astimezone(zone).date().isoformat())
     if by_hand:
-        zone = ZoneInfo(desk.policy.controller.timezone)
         return row.due_at.astimezone(zone).date().isoformat() if row.due_at else ""
     return max((x.until for x in receipts.residue(row) if x.kept_by_law), default="")

@@ -16,6 +16,8 @@ from dsr.model import OPERATIONS, Operation, Outcome, ReceiptStatus, Right, Supp
 OWN_DATABASE = "own_database"
 LOOKS = 3  # an erasure that is found again this often goes to a person
 BACK_OFF_CAP = 3600.0
+# The person hears what was done this long before the deadline (GDPR Art. 12(3)), though a vendor still finishes.
+ANSWER_BEFORE = timedelta(days=3)
 
 
 @dataclass(frozen=True)
@@ -128,12 +130,15 @@ def plan(
 Farewell = Literal["not needed", "to say", "on its way", "over"]
 
 
-def next_for(steps: Sequence[Step], now: datetime, farewell: Farewell) -> Next:
+def next_for(steps: Sequence[Step], now: datetime, farewell: Farewell, answer_by: datetime | None = None) -> Next:
     """Decide from the receipts.
 
     Args:
         farewell: how it stands with the last line in the conversation.
+        answer_by: when the person is to hear what was done, even if only vendors' own delays are left.
     """
+    told = answer_by if all(s.settled or s.vendor_ready for s in steps) else None
+    wakes = [s.next_at for s in steps if s.next_at and s.next_at > now and not s.settled]
     first_over = not any(s.at_work for s in steps if s.stage == 1)
     second_open = first_over and farewell in ("not needed", "over")
     free = [s for s in steps if not s.leased and (s.next_at is None or s.next_at <= now)]
@@ -144,8 +149,8 @@ def next_for(steps: Sequence[Step], now: datetime, farewell: Farewell) -> Next:
         poll=tuple(s for s in free if s.status is ReceiptStatus.IN_PROGRESS and not s.settled),
         look=tuple(s for s in free if s.status is ReceiptStatus.COMPLETED and not s.settled),
         farewell=first_over and waiting_for_second and farewell == "to say",
-        finish=bool(steps) and all(s.settled for s in steps),
-        wake_at=min((s.next_at for s in steps if s.next_at and s.next_at > now and not s.settled), default=None),
+        finish=bool(steps) and (all(s.settled for s in steps) or bool(told and told <= now)),
+        wake_at=min([*wakes, *([told] if told and told > now else [])], default=None),
     )
 
 

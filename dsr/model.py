@@ -90,6 +90,7 @@ class Outcome(StrEnum):
 class Verdict(StrEnum):  # what a certificate row says of a processor
     GONE = "gone"  # asked again: holds nothing
     ACCEPTED = "accepted"  # accepted, cannot be asked
+    AT_VENDOR = "at_vendor"  # accepted, finished there by a date, and then asked again; never a receipt's last word
     WITH_A_PERSON = "with_a_person"  # until a date
     KEPT = "kept"  # ground, until a date
 

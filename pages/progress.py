@@ -63,6 +63,7 @@ def state_of(step: Step) -> State:
         Verdict.GONE: "gone",
         Verdict.ACCEPTED: "accepted",
         Verdict.KEPT: "kept",
+        Verdict.AT_VENDOR: "working",
         Verdict.WITH_A_PERSON: "person",
         None: "done",
     }

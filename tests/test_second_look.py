@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from dsr.model import (
     Operation,
     Outcome,
     Receipt,
+    RequestStatus,
     Residue,
     Right,
     done,
@@ -28,6 +30,8 @@ from integrations.processor import Processor
 from tests.clocked import Office, office
 from tests.twins import MARIA
 from workflows import request
+
+S = RequestStatus
 
 
 @pytest.fixture
@@ -157,3 +161,40 @@ def test_a_second_erasure_that_finds_nothing_keeps_what_the_first_one_left(
     row = desk.receipt(reference, "intercom")
     assert (row.outcome, row.verdict, row.counts) == ("partial", "gone", '{"contacts": 1}')
     assert left in receipts.residue(row)
+
+
+def test_a_vendor_that_finishes_after_the_month_does_not_make_the_answer_late(
+    desk: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference = desk.proved(Right.ERASURE)
+    due = desk.row(reference).due_at
+    object.__setattr__(desk.desk, "settings", desk.desk.settings.model_copy(update={"vendor_day": 86400.0}))
+    intercom = desk.worker.connections.processors["intercom"]
+    erase = intercom.erase
+    monkeypatch.setattr(intercom, "erase", lambda told: replace(erase(told), ready_after_days=45))
+    for _ in range(3):
+        request.advance(desk.worker, reference)
+    assert desk.status(reference) is S.IN_PROGRESS
+    assert not desk.mails(containing="Certificate")
+    wake = desk.row(reference).wake_at
+    assert wake == due - timedelta(days=3), "it wakes in time"
+
+    desk.ahead = due - timedelta(days=3) - desk.now() + desk.ahead
+    for _ in range(2):
+        request.advance(desk.worker, reference)
+    first = desk.mails(containing="Certificate")
+    assert len(first) == 1
+    assert "being finished at the service until" in first[0]["text"]
+    assert desk.status(reference) is S.PARTIALLY_COMPLETED, "it is not completed before the vendor was asked again"
+    assert desk.row(reference).wake_at > due
+
+    desk.ahead += timedelta(days=30)
+    request.advance(desk.worker, reference)
+    assert desk.receipt(reference, "intercom").verdict == "gone"
+    with desk.desk.db.read() as conn:
+        tasks = [step for step in receipts.steps(desk.desk, conn, reference) if step.by_hand]
+    for step in tasks:
+        desk.slack("ana", f"done {reference} {step.processor} {step.operation}")
+    desk.advance(reference, S.COMPLETED)
+    assert "being finished" not in desk.mails(containing="Certificate")[-1]["text"]
+    assert len(desk.mails(containing="Certificate")) == 2

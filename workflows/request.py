@@ -72,7 +72,8 @@ def advance(worker: Worker, reference: str) -> None:
         if steps is None:
             return
         forward_kept(worker.desk, request, steps)
-        todo = fulfilment.next_for(steps, worker.desk.now(), finishing.farewell(worker.desk, reference, steps))
+        farewell = finishing.farewell(worker.desk, reference, steps)
+        todo = fulfilment.next_for(steps, worker.desk.now(), farewell, finishing.answer_by(request))
         if todo.idle:
             _sleep(worker, reference, todo, steps)
             return

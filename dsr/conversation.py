@@ -66,7 +66,9 @@ def turn(state: State, event: Said | CodeChecked, ladder: Ladder) -> Turn:
 
 def _said(state: State, said: Said, ladder: Ladder) -> Turn:
     detection, signals = said.detection, said.detection.signals
-    rights, typed = wishes.rights(detection), addresses.find_in(said.text)
+    access_open = said.access_open or Right.ACCESS in state.waiting
+    rights = wishes.rights(detection, said.text, access_open=access_open)
+    typed = addresses.find_in(said.text)
     if _answers_no(state, said, rights):
         return _rest(state), [Say("nothing_done")]
     codes = find_codes(said.text) if state.awaits_code else []
@@ -100,9 +102,15 @@ def _asks_for_no_right(state: State, said: Said, ladder: Ladder) -> Turn:
     detection, signals = said.detection, said.detection.signals
     if detection.unsure:
         intent = detection.unsure[0]
-        if state.awaits_code and wishes.right_of(intent) in state.waiting:
+        if state.awaits_code and wishes.asks_for(intent, state.waiting):
             return state, [Say("code_awaited")]
         return _ask(state, said, intent)
+    if "rectification" in signals and state.awaits_code:
+        # Alone the signal is weak (a telephone number has it): it is a person's to judge, and voids no code.
+        if Right.RECTIFICATION in state.waiting:
+            return state, [Say("code_awaited")]
+        why = "while a code is awaited, the customer may ask for a correction as well"
+        return state, [HandOver(why, Right.RECTIFICATION), Say("code_awaited")]
     if "rectification" in signals:
         return _asked(state, said, (Right.RECTIFICATION,), ladder, addresses.find_in(said.text))
     if "human" in signals and (state.stage != "idle" or state.references):
@@ -122,7 +130,7 @@ def _answers_no(state: State, said: Said, rights: Sequence[Right]) -> bool:
     """Is it a "no" to our own question alone? Asked whether to delete what is open already, a no takes that back."""
     if state.stage != "choose" or rights or not said.detection.signals & {"deny"}:
         return False
-    if any(wishes.right_of(intent) in _open(state, said) for intent in state.asked):
+    if any(wishes.asks_for(intent, _open(state, said)) for intent in state.asked):
         return False
     return change_of_mind.is_no(said.text) or not (
         "withdraw" in said.detection.signals or change_of_mind.takes_back(said.text)
@@ -188,7 +196,7 @@ def _asked(state: State, said: Said, rights: Sequence[Right], ladder: Ladder, ty
         if not rights:
             return _ask(state, said, "delete")
     at = said.at
-    if state.stage == "choose" and not state.awaits_code and {wishes.right_of(i) for i in state.asked} & set(rights):
+    if state.stage == "choose" and not state.awaits_code and any(wishes.asks_for(i, rights) for i in state.asked):
         at = state.received  # it was asked for before we asked back
     child = ""
     if Right.AGE_REPORT in rights:
@@ -245,12 +253,15 @@ def _act(state: State, rights: Sequence[Right], claim: Claim, steps: list[Step],
         return _keep(state, stage="code") if state.awaits_code else _keep(state, stage="idle", rights=()), steps
     same = state.awaits_code and claim.address == state.address
     merged = tuple(dict.fromkeys((*state.waiting, *proof))) if same else proof
+    if Right.ACCESS in merged:  # its package holds what the other copy would
+        merged = tuple(r for r in merged if r is not Right.EXPORT)
     return _ask_for_proof(state, merged, claim, [*steps], _understood(merged))
 
 
 def _understood(rights: Sequence[Right]) -> list[Step]:
-    if Right.ERASURE in rights and Right.EXPORT in rights:
-        return [Say("understood_export_erasure"), Say("code_sent")]
+    if Right.ERASURE in rights and not wishes.COPIES.isdisjoint(rights):
+        rest = [r for r in rights if r is not Right.ERASURE and r not in wishes.COPIES]
+        return [Say("understood_export_erasure"), *(Say(f"understood_{r}") for r in rest), Say("code_sent")]
     return [*(Say(f"understood_{r}") for r in rights), Say("code_sent")]
 
 

@@ -70,6 +70,7 @@ class Said:
         of_self: an age report speaks of its author.
         signed: the channel vouches for `address` (a signed-in user, a workspace's confirmed member).
         open: rights of this conversation's requests that taking back would still change.
+        access_open: a request for access is open in this conversation.
     """
 
     text: str
@@ -79,6 +80,7 @@ class Said:
     of_self: bool = False
     signed: bool = False
     open: frozenset[Right] = frozenset()
+    access_open: bool = False
 
 
 CodeResult = Literal["right", "wrong", "void", "expired"]

@@ -245,16 +245,19 @@ def update(conn: sa.Connection, reference: str, **values: Any) -> None:
 
 
 def open_duplicate(desk: Desk, conn: sa.Connection, request: SubjectRequest) -> str | None:
-    """Reference of an older, verified, open request of the same right and person.
+    """Reference of an older, verified, open request of the same right and person, or of one that holds it.
+
+    A copy under the right of access holds what a portable one would, not the other way round.
 
     An unverified one never counts: joining it would let a stranger's claim ride on a proof (attack G16). Nor does one
     that its owner has frozen ("this was not me"): it does nothing, and who is proved now would wait in vain.
     """
     c = requests.c
+    same = [str(r) for r in ((Right.EXPORT, Right.ACCESS) if request.right is Right.EXPORT else (request.right,))]
     return conn.execute(
         sa.select(c.reference).where(
             c.address_hash == request.row.address_hash,
-            c.right == request.right,
+            c.right.in_(same),
             c.reference != request.reference,
             c.verified_at.is_not(None),
             c.status.in_([str(s) for s in GOING_ON]),

@@ -16,6 +16,7 @@ from dsr.dialogue import Stage
 from dsr.letters import catalogue, mails
 from dsr.messages import ConversationRef
 from dsr.model import RequestStatus, Right
+from dsr.wishes import COPIES
 
 _ABOUT_THE_CODE = frozenset({"code_sent", "code_sent_again"})
 _ABOUT_WHAT_FOLLOWS = frozenset({"understood_export_erasure", *(f"understood_{right}" for right in Right)})
@@ -196,7 +197,7 @@ def _proved(turn: Turn, step: conversation.Proved) -> None:
             commands.verified(desk, conn, reference, by=by, after=waits_for)
             then = "proved_erasure_after_export" if waits_for else f"proved_{right}"
         turn.say(then, **_facts(turn, reference))
-        if right is Right.EXPORT:
+        if right in COPIES:
             after = reference
 
 
@@ -220,6 +221,12 @@ def _postpone(turn: Turn, reference: str, export: str) -> bool:
     why = f"begins when the copy is ready ({export})"
     audit.record(turn.desk, turn.conn, who="customer", what="request.postponed", reference=reference, why=why)
     return True
+
+
+def is_open(desk: Desk, conn: sa.Connection, state: State, right: Right) -> bool:
+    """Is a request of this conversation for this right still open?"""
+    known = (requests.get(desk, conn, reference) for reference in state.references)
+    return any(r.right is right and r.status in requests.OPEN for r in known)
 
 
 def revocable(desk: Desk, conn: sa.Connection, state: State) -> frozenset[Right]:

@@ -15,7 +15,8 @@ from dsr.errors import RequestError
 from dsr.inbox import load
 from dsr.letters import catalogue
 from dsr.messages import ConversationRef, Evidence, InboundMessage, Reply
-from dsr.steps import Turn, carry_out, revocable
+from dsr.model import Right
+from dsr.steps import Turn, carry_out, is_open, revocable
 from dsr.store.tables import conversations, messages
 from intents import clean, detect
 
@@ -120,7 +121,8 @@ def _take_turn(
     elif not state.awaits_code and only_a_code(said.text):
         turn.say("code_elsewhere")
     else:
-        said = replace(said, open=revocable(desk, conn, state))
+        access_open = is_open(desk, conn, state, Right.ACCESS)
+        said = replace(said, open=revocable(desk, conn, state), access_open=access_open)
         turn.state, steps = conversation.turn(state, said, desk.proof)
         carry_out(turn, steps)
     if turn.paragraphs or turn.code:

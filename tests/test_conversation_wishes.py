@@ -260,6 +260,12 @@ def test_a_wish_beside_the_code_is_heard_after_it() -> None:
     assert not any(isinstance(step, CheckCode) for step in more)
 
 
+def test_what_may_be_a_correction_goes_to_a_person_and_voids_no_code() -> None:
+    state, steps = turn(CODE_AWAITED, said("You can call me at 0722 4567", signals=("rectification",)))
+    assert state == CODE_AWAITED
+    assert kinds((state, steps)) == [HandOver]
+
+
 def test_numbers_in_a_sentence_cost_no_try_of_a_code() -> None:
     assert find_codes("My phone is 0722 4567 and order 2026-4455, please hurry") == []
     assert find_codes("2345-6789") == ["23456789"]
@@ -280,6 +286,55 @@ def test_who_asks_for_a_person_beside_a_right_gets_both() -> None:
         SendCode,
         HandOver,
     ]
+
+
+# ---- access, or a copy -------------------------------------------------------------------------------------------
+
+ARTICLE_15 = "Under Article 15 GDPR I request access to all personal data you hold about me."
+
+
+def heard_access(text: str, **more: Any) -> Said:
+    return said(text, "export", signals=("access",), **more)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ARTICLE_15,
+        "Solicit, în baza dreptului de acces (art. 15), informații despre datele mele.",
+        "Ich bitte um Auskunft über meine Daten nach Art. 15 DSGVO.",
+        "Je souhaite exercer mon droit d'accès à mes données.",
+        "Quiero ejercer mi derecho de acceso a mis datos.",
+    ],
+)
+def test_who_names_the_right_of_access_gets_it(text: str) -> None:
+    assert turn(State(), heard_access(text))[1][:2] == [
+        SendCode((Right.ACCESS,), MARIA, AT),
+        Say("understood_access"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["Please send me a copy of all my data.", "My order is 15-2026. Send me my data."])
+def test_a_plain_wish_for_a_copy_stays_one(text: str) -> None:
+    assert turn(State(), heard_access(text))[1][0] == SendCode((Right.EXPORT,), MARIA, AT)
+
+
+def test_access_and_then_erasure_are_done_in_that_order() -> None:
+    both = said(ARTICLE_15 + " Then delete everything.", "delete", "export", signals=("access",))
+    assert turn(State(), both)[1] == [
+        SendCode((Right.ERASURE, Right.ACCESS), MARIA, AT),
+        Say("understood_export_erasure"),
+        Say("code_sent"),
+    ]
+
+
+def test_a_copy_asked_for_after_access_is_the_same_and_access_after_a_copy_takes_its_place() -> None:
+    state, _ = turn(State(), heard_access(ARTICLE_15))
+    assert SendCode((Right.ACCESS,), MARIA, AT) in turn(state, said("send me my data", "export"))[1]
+    open_already = said("send me my data", "export", access_open=True)
+    assert turn(ERASURE_BEGINS, open_already)[1][0] == SendCode((Right.ACCESS,), MARIA, AT)
+    state, _ = turn(State(), said("send me my data", "export"))
+    assert turn(state, heard_access(ARTICLE_15))[1][0] == SendCode((Right.ACCESS,), MARIA, AT)
 
 
 # ---- over the real desk ------------------------------------------------------------------------------------------
@@ -359,3 +414,20 @@ def test_a_change_of_mind_beside_the_code_proves_nothing(world: World, write: Wr
 def test_clear_words_are_few_and_rough_ones_many() -> None:
     assert takes_back("stop that mail, never mind the rest")
     assert not clearly_takes_back("stop that mail, never mind the rest")
+
+
+def test_access_is_asked_for_and_proved_as_access(world: World, write: Write) -> None:
+    write(ARTICLE_15 + " Then delete my account.")
+    write(world.code())
+    assert stand(world) == {"erasure": "cooling_off", "access": "in_progress"}
+    with world.desk.db.read() as conn:
+        r = tables.requests.c
+        access = conn.execute(sa.select(r.reference).where(r.right == "access")).scalar()
+        assert conn.execute(sa.select(r.after_reference).where(r.right == "erasure")).scalar() == access
+
+
+def test_a_copy_asked_for_in_another_chat_joins_the_access_that_is_open(world: World, write: Write) -> None:
+    world.verified(Right.ACCESS)
+    write("Please send me a copy of my data.")
+    write(world.code())
+    assert stand(world) == {"access": "in_progress", "export": "withdrawn"}

@@ -223,7 +223,9 @@ def _hand_out_package(
 ) -> None:
     reference, row = request.reference, request.row
     to = representation.recipient(desk, conn, request)
-    word = codes.new_word() if row.conversation_id and to == request.address else ""
+    # A word in the same mailbox as the link would be no second factor: there the page asks for a fresh code.
+    in_chat = row.conversation_id and row.channel not in desk.by_mail
+    word = codes.new_word() if in_chat and to == request.address else ""
     lifetime = timedelta(seconds=desk.settings.package_expiry)
     export.register(desk, conn, request, package)
     link = links.make(desk, conn, "download", lifetime=lifetime, reference=reference, word=word)

@@ -186,21 +186,30 @@ def _own_request_ends(house: House, case: Case) -> None:
     if case.right != "export" or stopped:
         return
     settle(house, [case], case.began)
-    words = [
-        w for text in house.heard(case.channel, case.conversations[-1]) for w in re.findall(r"\b[0-9A-Z]{6}\b", text)
-    ]
     links = [
         link for mail in mails(house, case.attacker) for link in LINK.findall(mail["text"]) if "/download/" in link
     ]
-    for link, word in itertools.product(links, dict.fromkeys(words)):
-        answer = requests.post(link, data={"word": word}, timeout=30)
+    factors = _second_factors(house, case, links)
+    for link, form in itertools.product(links, factors):
+        answer = requests.post(link, data=form, timeout=30)
         if answer.headers["Content-Type"] == "application/zip":
             with zipfile.ZipFile(io.BytesIO(answer.content)) as package:
                 for name in package.namelist():
                     held = package.read(name).decode("utf-8", "replace")
                     assert case.marker not in held, f"{case}: {name} holds the victim's record"
             return
-    raise AssertionError(f"{case}: the package could not be fetched: {len(links)} links, {len(words)} words")
+    raise AssertionError(f"{case}: the package could not be fetched: {len(links)} links, {len(factors)} factors")
+
+
+def _second_factors(house: House, case: Case, links: list[str]) -> list[dict[str, str]]:
+    """What the page may take besides its link: words from the chat; of a conversation by mail a fresh code."""
+    if case.channel != "mailgun":
+        said = house.heard(case.channel, case.conversations[-1])
+        return [{"word": w} for w in dict.fromkeys(w for text in said for w in re.findall(r"\b[0-9A-Z]{6}\b", text))]
+    for link in links:
+        requests.post(link, data={"do": "send"}, timeout=20)
+    settle(house, [case], case.began)
+    return [{"code": m[1]} for mail in mails(house, case.attacker) if (m := CODE.search(mail["text"]))][::-1]
 
 
 def _same(house: House, case: Case) -> None:

@@ -69,7 +69,8 @@ class SuppressionsToAdd(Asked):
     tell_processors: bool = Field(
         default=True,
         description=f"open an unsubscribe request for each, which reaches every processor (at most {SPREAD} a call; "
-        "for topic `*` only); false: keep them here, for the checks above (an import of an old list)",
+        "for topic `*` only) unless they are being told or were within the last day; "
+        "false: keep them here, for the checks above (an import of an old list)",
     )
 
 

@@ -6,7 +6,7 @@ All take the caller's transaction except `unsubscribe`, which is one of its own.
 from __future__ import annotations
 
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -17,6 +17,8 @@ from dsr.fulfilment import Step
 from dsr.letters import mails
 from dsr.model import RequestStatus, Right
 from dsr.store.tables import requests as requests_table
+
+RECENT = timedelta(days=1)  # what was spread longer ago and is said again: a sender may have taken the person up again
 
 
 def recipient(desk: Desk, token: str) -> str | None:
@@ -30,13 +32,25 @@ def unsubscribed(desk: Desk, conn: sa.Connection, address: str) -> bool:
     return suppression.ALL in suppression.topics(desk, conn, address)
 
 
+def just_told(desk: Desk, conn: sa.Connection, address: str, at: datetime) -> bool:
+    """Are the senders being told that the person wants no mail, or were they within the last day?"""
+    c = requests_table.c
+    mine = (c.address_hash == desk.vault.hash("address", address), c.right == str(Right.UNSUBSCRIBE))
+    fresh = sa.or_(c.status == str(RequestStatus.IN_PROGRESS), c.received_at > at - RECENT)
+    query = sa.select(c.reference).where(*mine, c.channel != resubscription.CHANNEL, fresh).limit(1)
+    return conn.execute(query).first() is not None
+
+
 def unsubscribe(desk: Desk, address: str, language: str, *, channel: str = "unsubscribe") -> str | None:
-    """Stop all promotional mail at once; the processors follow. Repeating it is harmless and opens nothing new.
+    """Stop all promotional mail at once; the processors follow. Repeating it is harmless.
+
+    Within a day, or while the senders are being told, a repetition opens nothing new. Later they are told again: who
+    gets mail in spite of the first word was taken up again by one of them.
 
     Also a link of one list stops everything: the processors know no topics, and less would be a promise unkept.
 
     Returns:
-        the reference of the request; None if promotional mail was stopped before.
+        the reference of the request; None if the senders are being told or have just been.
     """
     try:
         return _unsubscribe(desk, address, language, channel)
@@ -46,14 +60,16 @@ def unsubscribe(desk: Desk, address: str, language: str, *, channel: str = "unsu
 
 def _unsubscribe(desk: Desk, address: str, language: str, channel: str) -> str | None:
     with desk.db.write() as conn:
-        if not suppression.add(desk, conn, address, source=channel):
+        identity.one_at_a_time(desk, conn, desk.vault.hash("address", address))
+        now = desk.now()
+        if not suppression.add(desk, conn, address, source=channel) and just_told(desk, conn, address, now):
             return None
         reference = requests.open_request(
             desk,
             conn,
             Right.UNSUBSCRIBE,
             address,
-            received_at=desk.now(),
+            received_at=now,
             channel=channel,
             status=RequestStatus.IN_PROGRESS,
             opened_by="api" if channel == "api" else "customer",

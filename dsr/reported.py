@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 import sqlalchemy as sa
 
-from dsr import addresses, commands, preferences, receipts, resubscription, suppression
+from dsr import addresses, commands, preferences, receipts, suppression
 from dsr.desk import Desk
 from dsr.messages import SuppressionReported
-from dsr.model import Operation, RequestStatus, Right
+from dsr.model import Operation, Right
 from dsr.store.tables import receipts as receipts_table
 from dsr.store.tables import requests as requests_table
 
-RECENT = timedelta(days=1)  # a report of what was spread longer ago means that a sender had taken the person up again
 ECHO = receipts.LEASE  # within this time of our own call a vendor's report may be about that call
 
 
@@ -48,16 +46,10 @@ def _told(desk: Desk, conn: sa.Connection, address: str, vendor: str, at: dateti
 
     After a call of ours an echo may arrive when the person has subscribed again meanwhile: it must not undo that.
     """
+    if preferences.unsubscribed(desk, conn, address):
+        return preferences.just_told(desk, conn, address, at)
     c, r = requests_table.c, receipts_table.c
     mine = (c.address_hash == desk.vault.hash("address", address), c.right == str(Right.UNSUBSCRIBE))
-    stops = c.channel != resubscription.CHANNEL
-    if preferences.unsubscribed(desk, conn, address):
-        fresh = sa.or_(c.status == str(RequestStatus.IN_PROGRESS), c.received_at > at - RECENT)
-        return _any(conn, sa.select(c.reference).where(*mine, stops, fresh))
     begun = sa.or_(r.leased_until > at, r.finished_at > at - ECHO)
     told = (r.reference == c.reference, r.processor == vendor, r.operation == str(Operation.SUPPRESS))
-    return _any(conn, sa.select(c.reference).where(*mine, *told, begun))
-
-
-def _any(conn: sa.Connection, query: sa.Select[Any]) -> bool:
-    return conn.execute(query.limit(1)).first() is not None
+    return conn.execute(sa.select(c.reference).where(*mine, *told, begun).limit(1)).first() is not None

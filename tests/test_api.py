@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from api.access import MAX_BYTES
 from app import create_app
 from dsr import commands, identity, suppression
-from dsr.model import Right
+from dsr.model import RequestStatus, Right
 from tests.pages_desk import MARIA, World, make_world
 from tests.test_structure import ROOT
 
@@ -160,6 +160,10 @@ def test_adding_tells_the_processors_by_one_request_each_and_once(world: World) 
     assert first["added"] == len(first["requests"]) == 2
     assert {world.row(reference).channel for reference in first["requests"]} == {"api"}
     assert post(world, "/suppressions", addresses=[MARIA, ION]).json["requests"] == []
+    world.move(first["requests"][0], RequestStatus.COMPLETED)
+    world.clock.pass_(days=2)
+    later = post(world, "/suppressions", addresses=[MARIA, ION]).json["requests"]
+    assert [world.row(reference).address_hash for reference in later] == [world.row(first["requests"][0]).address_hash]
 
 
 def test_too_many_requests_in_one_call_are_refused_and_none_is_opened(world: World) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from dsr import identity, preferences, receipts, suppression
 from dsr.letters import catalogue
-from dsr.model import Operation, Right
+from dsr.model import Operation, RequestStatus, Right
 from dsr.store import tables
 from tests.pages_desk import MARIA, World, make_world
 from tests.postgres import postgres
@@ -82,6 +82,18 @@ def test_clicking_again_opens_nothing_new(world: World) -> None:
     for _ in range(5):
         assert world.client.post(world.unsubscribe_path(), data=ONE_CLICK).status_code == 200
     assert len(opened(world)) == 1
+
+
+def test_a_click_long_after_tells_the_senders_again_because_one_has_taken_the_person_up_again(world: World) -> None:
+    world.client.post(world.unsubscribe_path(), data=ONE_CLICK)
+    world.clock.pass_(days=20)
+    world.client.post(world.unsubscribe_path(), data=ONE_CLICK)
+    assert len(opened(world)) == 1, "the senders are still being told"
+    (first,) = opened(world)
+    world.move(first, RequestStatus.COMPLETED)
+    for _ in range(3):
+        world.client.post(world.unsubscribe_path(), data=ONE_CLICK)
+    assert sorted(map(world.status, opened(world))) == ["completed", "in_progress"]
 
 
 def test_a_link_of_one_list_stops_everything(world: World) -> None:
@@ -298,5 +310,11 @@ def test_two_clicks_at_the_same_moment_open_one_request_on_postgresql(tmp_path: 
         with ThreadPoolExecutor(8) as pool:
             found = list(pool.map(lambda _: preferences.unsubscribe(world.desk, MARIA, "en"), range(8)))
         assert len([reference for reference in found if reference]) == 1
-        assert len(opened(world)) == 1
+        (first,) = opened(world)
+        world.move(first, RequestStatus.COMPLETED)
+        world.clock.pass_(days=2)
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda _: preferences.unsubscribe(world.desk, MARIA, "en"), range(8)))
+        assert len([reference for reference in found if reference]) == 1
+        assert len(opened(world)) == 2
         world.desk.db.engine.dispose()

@@ -13,7 +13,7 @@
 """
 
 from tests.channel_contract import ChannelContract
-from tests.processor_contract import consume, impatient, twin_class
+from tests.processor_contract import PATIENT, consume, impatient, twin_class
 from tests.resubscription_contract import ProcessorContract
 
-__all__ = ["ChannelContract", "ProcessorContract", "consume", "impatient", "twin_class"]
+__all__ = ["PATIENT", "ChannelContract", "ProcessorContract", "consume", "impatient", "twin_class"]

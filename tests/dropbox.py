@@ -10,7 +10,7 @@ from dsr.model import Identities, Identity, Instruction, Operation, Right
 from integrations.dropbox.processor import DropboxProcessor
 from integrations.dropbox.settings import DropboxSettings
 from integrations.dropbox.twin import DropboxTwin
-from tests.contracts import impatient
+from tests.contracts import PATIENT, impatient
 from tests.twins import MARIA, Served, serving
 
 ENV = {
@@ -29,7 +29,7 @@ def shared_world() -> Iterator[Served]:
 
 @pytest.fixture
 def world(shared_world: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
-    impatient(monkeypatch)
+    impatient(monkeypatch, **PATIENT)
     shared_world.twin(DropboxTwin).reset()
     return shared_world
 

@@ -5,6 +5,8 @@ One house a test process (the engine is one a process). Tests stay apart by usin
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
 import socket
 import threading
@@ -27,6 +29,7 @@ from integrations.twin import Person, Twin, host, serve
 T = TypeVar("T")
 CODE = re.compile(r"^([0-9A-Z]{4}-[0-9A-Z]{4})$", re.MULTILINE)
 REFERENCE = re.compile(r"PR-[0-9A-Z]{6}")
+_tries = itertools.count()
 LOOPBACK = "http://127.0.0.1:"  # where the house and its twins are
 PATIENCE = 20.0  # seconds; on two busy cores
 
@@ -172,12 +175,12 @@ def build(folder: Path) -> tuple[House, Callable[[], None]]:
 
 
 def free_ports() -> int:
-    """A port whose neighbour is free as well."""
+    """A port whose neighbour is free as well: below those of outgoing calls, and elsewhere in each process."""
     while True:
+        port = 20_000 + 2 * ((os.getpid() * 97 + next(_tries)) % 5_000)
         with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
             try:
+                first.bind(("127.0.0.1", port))
                 second.bind(("127.0.0.1", port + 1))
             except OSError:
                 continue

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from integrations.hubspot.twin import HubspotTwin
-from tests.contracts import impatient
+from tests.contracts import PATIENT, impatient
 from tests.twins import Inbox, Served, receiving, serving
 
 ENV = {
@@ -33,7 +33,7 @@ def shared_world(app: Inbox) -> Iterator[Served]:
 
 @pytest.fixture
 def world(shared_world: Served, app: Inbox, monkeypatch: pytest.MonkeyPatch) -> Served:
-    impatient(monkeypatch)
+    impatient(monkeypatch, **PATIENT)
     shared_world.twin(HubspotTwin).reset()
     app.deliveries.clear()
     return shared_world

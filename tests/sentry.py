@@ -9,7 +9,7 @@ import pytest
 from integrations.sentry.processor import SentryProcessor
 from integrations.sentry.settings import SentrySettings
 from integrations.sentry.twin import SentryTwin
-from tests.contracts import impatient
+from tests.contracts import PATIENT, impatient
 from tests.twins import Inbox, Served, receiving, serving
 
 ENV = {
@@ -34,7 +34,7 @@ def shared_world(app: Inbox) -> Iterator[Served]:
 
 @pytest.fixture
 def world(shared_world: Served, app: Inbox, monkeypatch: pytest.MonkeyPatch) -> Served:
-    impatient(monkeypatch)
+    impatient(monkeypatch, **PATIENT)
     shared_world.twin(SentryTwin).reset()
     app.deliveries.clear()
     return shared_world

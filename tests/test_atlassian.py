@@ -19,7 +19,7 @@ from integrations.atlassian.twin import AtlassianTwin
 from integrations.atlassian.twin_confluence import new_content
 from integrations.atlassian.twin_jira import add, new_issue
 from integrations.atlassian.twin_shapes import doc
-from tests.contracts import ProcessorContract, consume, impatient
+from tests.contracts import PATIENT, ProcessorContract, consume, impatient
 from tests.openapi import Specification, recording
 from tests.twins import MARIA, Served, serving
 
@@ -59,7 +59,7 @@ def shared_world() -> Iterator[Served]:
 
 @pytest.fixture
 def world(shared_world: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
-    impatient(monkeypatch)
+    impatient(monkeypatch, **PATIENT)
     shared_world.twin(AtlassianTwin).reset()
     return shared_world
 

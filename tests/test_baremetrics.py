@@ -17,7 +17,7 @@ from integrations.baremetrics.processor import BaremetricsProcessor
 from integrations.baremetrics.settings import BaremetricsSettings
 from integrations.baremetrics.twin import BaremetricsTwin
 from integrations.baremetrics.twin_seed import OWN, STRIPE, new_customer, new_record
-from tests.contracts import ProcessorContract, consume, impatient
+from tests.contracts import PATIENT, ProcessorContract, consume, impatient
 from tests.twins import MARIA, Served, serving
 
 ENV = {"BAREMETRICS_API_KEY": "lk_test_6XdpQwMaFFnXeW6pPV3Tg"}
@@ -44,7 +44,7 @@ def shared_world() -> Iterator[Served]:
 
 @pytest.fixture
 def world(shared_world: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
-    impatient(monkeypatch)
+    impatient(monkeypatch, **PATIENT)
     shared_world.twin(BaremetricsTwin).reset()
     return shared_world
 

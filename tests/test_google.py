@@ -23,7 +23,7 @@ from integrations.google.identifiers import analytics_address, analytics_ids, cl
 from integrations.google.processor import GoogleProcessor, Handle
 from integrations.google.settings import GoogleSettings
 from integrations.google.twin import GoogleTwin, hashed
-from tests.contracts import ProcessorContract, impatient
+from tests.contracts import PATIENT, ProcessorContract, impatient
 from tests.discovery import Discovery
 from tests.openapi import recording
 from tests.twins import MARIA, Served, serving
@@ -51,7 +51,7 @@ class TestGoogleProcessor(ProcessorContract):
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    impatient(monkeypatch)
+    impatient(monkeypatch, **PATIENT)
     with serving(GoogleTwin, env=ENV) as served:
         yield served
 
@@ -138,7 +138,7 @@ def account_env(key: str) -> dict[str, str]:
 
 
 def test_a_service_account_signs_for_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    impatient(monkeypatch)
+    impatient(monkeypatch, **PATIENT)
     with serving(GoogleTwin, env=account_env(key_file())) as world:
         GoogleProcessor(world.settings(GoogleSettings)).check()
         in_base64 = base64.b64encode(key_file().encode()).decode()

@@ -17,7 +17,7 @@ from integrations.hotjar.api import Api
 from integrations.hotjar.processor import HotjarProcessor
 from integrations.hotjar.settings import HotjarSettings
 from integrations.hotjar.twin import HotjarTwin
-from tests.contracts import ProcessorContract, impatient
+from tests.contracts import PATIENT, ProcessorContract, impatient
 from tests.house import LOOPBACK
 from tests.twins import MARIA, STRANGER, Served, serving
 
@@ -52,7 +52,7 @@ def shared_world() -> Iterator[Served]:
 
 @pytest.fixture
 def world(shared_world: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
-    impatient(monkeypatch)
+    impatient(monkeypatch, **PATIENT)
     shared_world.twin(HotjarTwin).reset()
     return shared_world
 

@@ -31,7 +31,7 @@ from integrations.mailchimp.settings import MailchimpSettings
 from integrations.mailchimp.twin import MailchimpTwin
 from integrations.mailchimp.twin_seed import AUDIENCES, STORE
 from integrations.transport import Transport
-from tests.contracts import ProcessorContract, consume, impatient
+from tests.contracts import PATIENT, ProcessorContract, consume, impatient
 from tests.mailchimp import ENV, ION, instruction, rows_of, statuses
 from tests.twins import MARIA, STRANGER, Served, serving
 
@@ -50,7 +50,7 @@ def served(twins: Served) -> Served:
 
 @pytest.fixture
 def processor(served: Served, monkeypatch: pytest.MonkeyPatch) -> MailchimpProcessor:
-    impatient(monkeypatch)
+    impatient(monkeypatch, **PATIENT)
     return MailchimpProcessor(served.settings(MailchimpSettings), None)  # type: ignore[arg-type]
 
 

@@ -23,7 +23,7 @@ from integrations.mailgun.mailer import MailgunMailer
 from integrations.mailgun.processor import MailgunProcessor
 from integrations.mailgun.settings import MailgunSettings
 from integrations.mailgun.twin import MailgunTwin
-from tests.contracts import ProcessorContract, consume, impatient
+from tests.contracts import PATIENT, ProcessorContract, consume, impatient
 from tests.mailgun import ENV, ION, MARKETING, SPEC, instruction, rows_of
 from tests.twins import MARIA, STRANGER, Served, serving
 
@@ -42,7 +42,7 @@ def served(twins: Served) -> Served:
 
 @pytest.fixture
 def processor(served: Served, monkeypatch: pytest.MonkeyPatch) -> MailgunProcessor:
-    impatient(monkeypatch)
+    impatient(monkeypatch, **PATIENT)
     return MailgunProcessor(served.settings(MailgunSettings), None)  # type: ignore[arg-type]
 
 
@@ -159,7 +159,7 @@ def test_a_delete_that_the_vendor_did_not_carry_out_is_no_done(
 
 
 def test_a_404_about_the_domain_proves_nothing_about_a_person(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    impatient(monkeypatch)
+    impatient(monkeypatch, **PATIENT)
     wrong = served.settings(MailgunSettings).model_copy(update={"marketing_domains": "other.example.org"})
     processor = MailgunProcessor(wrong, None)  # type: ignore[arg-type]
     with pytest.raises(VendorAnswerUnexpected):

@@ -34,7 +34,7 @@ from integrations.meta.processor import MetaProcessor, hashed
 from integrations.meta.settings import MetaSettings
 from integrations.meta.twin import FORMS, MetaTwin
 from integrations.twin import Person
-from tests.contracts import ProcessorContract, consume, impatient
+from tests.contracts import PATIENT, ProcessorContract, consume, impatient
 from tests.twins import MARIA, STRANGER, Served, serving
 
 ENV = {
@@ -60,7 +60,7 @@ class TestMetaProcessor(ProcessorContract):
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    impatient(monkeypatch)
+    impatient(monkeypatch, **PATIENT)
     with serving(MetaTwin, env=ENV) as served:
         yield served
 

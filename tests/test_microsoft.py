@@ -16,7 +16,7 @@ from integrations.microsoft import VENDOR
 from integrations.microsoft.processor import MicrosoftProcessor
 from integrations.microsoft.settings import MicrosoftSettings
 from integrations.microsoft.twin import DOMAIN, MicrosoftTwin
-from tests.contracts import ProcessorContract, consume, impatient
+from tests.contracts import PATIENT, ProcessorContract, consume, impatient
 from tests.twins import MARIA, STRANGER, Served, serving
 
 ENV = {
@@ -47,7 +47,7 @@ def shared_world() -> Iterator[Served]:
 
 @pytest.fixture
 def world(shared_world: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
-    impatient(monkeypatch)
+    impatient(monkeypatch, **PATIENT)
     shared_world.twin(MicrosoftTwin).reset()
     shared_world.twin(MicrosoftTwin).world.day = 0.02
     return shared_world

@@ -29,7 +29,7 @@ from integrations.paddle.events import PaddleEvents
 from integrations.paddle.processor import PaddleProcessor
 from integrations.paddle.settings import PaddleSettings
 from integrations.paddle.twin import PaddleTwin
-from tests.contracts import ProcessorContract, consume, impatient
+from tests.contracts import PATIENT, ProcessorContract, consume, impatient
 from tests.openapi import Specification, recording
 from tests.twins import MARIA, Served, serving
 
@@ -81,7 +81,7 @@ def shared_world() -> Iterator[Served]:
 
 @pytest.fixture
 def world(shared_world: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
-    impatient(monkeypatch)
+    impatient(monkeypatch, **PATIENT)
     shared_world.twin(PaddleTwin).reset()
     return shared_world
 

@@ -20,7 +20,7 @@ from integrations.slack.channel import SlackChannel
 from integrations.slack.processor import SlackProcessor
 from integrations.slack.settings import SlackSettings
 from integrations.slack.twin import SlackTwin
-from tests.contracts import ProcessorContract, impatient
+from tests.contracts import PATIENT, ProcessorContract, impatient
 from tests.slack import (
     ENV,
     REF,
@@ -168,7 +168,7 @@ def test_the_export_holds_profile_and_conversation(processor: SlackProcessor) ->
 def test_a_fault_during_the_erasure_is_never_told_as_done(
     served: Served, processor: SlackProcessor, at: int, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    impatient(monkeypatch)
+    impatient(monkeypatch, **PATIENT)
     served.twin(SlackTwin).faults[:] = [""] * at + [fault] * 3
     receipt = None
     with contextlib.suppress(VendorError):

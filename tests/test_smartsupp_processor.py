@@ -13,7 +13,7 @@ from integrations.smartsupp import VENDOR
 from integrations.smartsupp.processor import SmartsuppProcessor
 from integrations.smartsupp.settings import SmartsuppSettings
 from integrations.smartsupp.twin import SmartsuppTwin
-from tests.contracts import ProcessorContract, consume, impatient
+from tests.contracts import PATIENT, ProcessorContract, consume, impatient
 from tests.twins import MARIA, STRANGER, Served, serving
 
 ENV = {
@@ -39,7 +39,7 @@ def shared_world() -> Iterator[Served]:
 
 @pytest.fixture
 def world(shared_world: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
-    impatient(monkeypatch)
+    impatient(monkeypatch, **PATIENT)
     shared_world.twin(SmartsuppTwin).reset()
     return shared_world
 

@@ -27,7 +27,7 @@ from integrations.zendesk.processor import ZendeskProcessor
 from integrations.zendesk.settings import ZendeskSettings
 from integrations.zendesk.twin import ZendeskTwin
 from integrations.zendesk.twin_seed import AGENT_ID, COLLEAGUE_ID, messaging_id, support_id
-from tests.contracts import consume, impatient
+from tests.contracts import PATIENT, consume, impatient
 from tests.twins import MARIA, STRANGER, Served, serving
 from tests.zendesk import ENV, SUPPORT_ENV, TWINS, effect_in_messaging, effect_in_support, urls
 
@@ -42,7 +42,7 @@ def shared_world() -> Iterator[Served]:
 
 @pytest.fixture
 def world(shared_world: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
-    impatient(monkeypatch)
+    impatient(monkeypatch, **PATIENT)
     for twin in shared_world.twins.values():
         twin.reset()
     return shared_world

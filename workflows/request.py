@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -56,7 +55,7 @@ S = RequestStatus
 _pool = ThreadPoolExecutor(max_workers=40, thread_name_prefix="processor")
 AT_ONCE = 6  # calls to one processor
 BUSY = 0.5  # seconds until a request looks again at a processor that had no slot free
-_slots: defaultdict[str, threading.BoundedSemaphore] = defaultdict(lambda: threading.BoundedSemaphore(AT_ONCE))
+_slots: dict[str, threading.BoundedSemaphore] = {}
 
 
 def advance(worker: Worker, reference: str) -> None:
@@ -183,7 +182,7 @@ def _act(worker: Worker, reference: str, todo: Next) -> bool:
     for act, steps in ((_run, todo.run), (_poll, todo.poll), (_look, todo.look)):
         for step in steps:
             # A vendor that hangs must not take the threads of the others.
-            if _slots[step.processor].acquire(blocking=False):
+            if _slot(step.processor).acquire(blocking=False):
                 jobs.append(_pool.submit(_with_slot, act, worker, reference, step))
     results = [job.result() for job in jobs]  # all of them, before deciding
     if not jobs and (todo.run or todo.poll or todo.look):
@@ -196,7 +195,12 @@ def _with_slot(act: Callable[[Worker, str, Step], bool], worker: Worker, referen
     try:
         return act(worker, reference, step)
     finally:
-        _slots[step.processor].release()
+        _slot(step.processor).release()
+
+
+def _slot(processor: str) -> threading.BoundedSemaphore:
+    """One for all threads: `setdefault` is one step, a `defaultdict` may call its factory twice."""
+    return _slots.setdefault(processor, threading.BoundedSemaphore(AT_ONCE))
 
 
 def _finish(worker: Worker, reference: str, todo: Next, steps: list[Step]) -> bool:

@@ -71,7 +71,7 @@ class InboundMessage:
         text: as the vendor sent it; `intents` cleans it.
         address: an e-mail address that the channel attached to the author; a claim unless evidence says more.
         sent_at: the channel's own timestamp, where the legal clock starts; aware.
-        subject: of a mail or ticket.
+        subject: of the mail or ticket that its author began with this message; empty in an answer.
         message_id: of a mail: a second key of de-duplication, should the same mail be delivered twice.
         stored: the vendor keeps a copy under this key, which `Channel.complete` compares before anything is done.
     """

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 
 import sqlalchemy as sa
 
-from dsr import addresses, age, by_mail, conversation, outgoing
+from dsr import addresses, age, by_mail, conversation, outgoing, subject_line
 from dsr.codes import only_a_code
 from dsr.conversation import HandOver, Said, Say, State
 from dsr.desk import Desk
@@ -43,9 +43,10 @@ def take_turns(desk: Desk, conversation_id: str, complete: Complete) -> None:
                 return
             message = load(waiting.kind, desk.vault.open(conn, waiting.key_id, waiting.body_enc))
             state = _state(desk, conn, conversation_id)
+            first = not _anything_before(conn, conversation_id, waiting.id)
         if not isinstance(message, InboundMessage):
             raise TypeError(f"a {waiting.kind} stands in a conversation; only what a customer wrote belongs there")
-        said = _understand(message, state, complete)
+        said = _understand(message, state, complete) if first else _understand_later(message, state, complete)
         try:
             _handle(desk, conversation_id, waiting.id, message, said)
         except RequestError as refusal:  # nothing of the turn has happened; the next messages must not wait behind it
@@ -70,24 +71,33 @@ def _state(desk: Desk, conn: sa.Connection, conversation_id: str) -> State:
     return State.load(desk.vault.open(conn, row.key_id, row.state_enc))
 
 
+def _anything_before(conn: sa.Connection, conversation_id: str, message_id: int) -> bool:
+    m = messages.c
+    earlier = sa.select(m.id).where(m.conversation_id == conversation_id, m.id < message_id)
+    return conn.execute(earlier.limit(1)).first() is not None
+
+
 def _understand(message: InboundMessage, state: State, complete: Complete) -> Said | None:
-    """What the message says, or None if it is none of our business: then no vendor is asked for anything.
+    """What message and subject say, or None if it is none of our business: then no vendor is asked for anything.
 
     An event without words does not tell whose business it is; there the vendor is asked for them first.
     """
     wordless = not message.text.strip()
     if wordless:
         message = replace(complete(message), stored="")
-    detection = detect(message.text, context=state.asked or None)
+    heading = subject_line.read(message.subject, message.text)
+    detection = detect(f"{heading}\n\n{message.text}" if heading else message.text, context=state.asked or None)
     text = by_mail.above(clean(message.text).new)
+    if heading and not only_a_code(text):
+        text = f"{heading}\n\n{text}".rstrip()
     idle = state.stage == "idle" and not state.references
     quiet = not (detection.intents or detection.unsure or detection.signals & {"rectification", "status", "reminder"})
     if idle and quiet and not only_a_code(text):
         return None
     if (not message.address and not wordless) or message.stored:
         told = complete(message)
-        if told.text != message.text:  # the vendor's own copy counts
-            return _understand(replace(told, stored=""), state, complete) if told.text else None
+        if (told.text, told.subject) != (message.text, message.subject):  # the vendor's own copy counts
+            return _understand(replace(told, stored=""), state, complete) if told.text or told.subject else None
         message = told
     return Said(
         text=text,
@@ -97,6 +107,11 @@ def _understand(message: InboundMessage, state: State, complete: Complete) -> Sa
         of_self="age_report" in detection.intents and age.speaks_of_self(text),
         signed=message.evidence is Evidence.SIGNED,
     )
+
+
+def _understand_later(message: InboundMessage, state: State, complete: Complete) -> Said | None:
+    """What a further message says: its subject is that of the first, whoever wrote it."""
+    return _understand(replace(message, subject=""), state, lambda m: replace(complete(m), subject=""))
 
 
 def _take_turn(

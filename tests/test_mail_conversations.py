@@ -141,6 +141,24 @@ def test_ordinary_support_mail_is_left_to_people(house: House) -> None:
     assert house.heard("mailgun", thread) == []
 
 
+@pytest.mark.parametrize("text", ["", "See subject.\n\nMaria"])
+def test_a_mail_that_says_everything_in_its_subject_is_answered(house: House, text: str) -> None:
+    person = house.person("own_database")
+    thread = house.say("mailgun", text, person.email, subject="Please delete my account and all my data")
+    assert CODE.search(house.hear("mailgun", thread))
+    house.say("mailgun", house.code(person.email), person.email, thread)
+    house.wait(lambda: verified(house, person.email) == ["erasure"], "the proof")
+
+
+@pytest.mark.parametrize(("channel", "more"), [("zendesk", {}), ("tawkto", {"event": "ticket:create"})])
+def test_a_ticket_that_says_everything_in_its_subject_is_answered(
+    house: House, channel: str, more: dict[str, str]
+) -> None:
+    person = house.person("own_database")
+    house.say(channel, "See subject.", person.email, subject="Please delete my account and all my data", **more)
+    assert house.code(person.email)
+
+
 def test_a_mail_in_html_and_another_language_is_answered_in_it(house: House) -> None:
     person = house.person("own_database")
     html = "<html><body><p>Bitte löschen Sie mein Konto und alle meine Daten.</p></body></html>"

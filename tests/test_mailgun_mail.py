@@ -233,7 +233,9 @@ def test_a_raw_mail_is_read_and_its_attachments_are_not() -> None:
         "Content-Transfer-Encoding: base64\r\n\r\nUEFTU1BPUlQ=\r\n--b--\r\n"
     )
     message = one({"recipient": "dpo@intellimails.com", "sender": MARIA, "body-mime": raw})
-    assert (message.address, message.subject, message.text.strip()) == (MARIA, "Ștergere", "Ștergeți-mi datele")
+    assert (message.address, message.subject, message.text.strip()) == (MARIA, "", "Ștergeți-mi datele")
+    begins = raw.replace("In-Reply-To: <first@mail.example.com>\r\n", "")
+    assert one({"recipient": "dpo@intellimails.com", "sender": MARIA, "body-mime": begins}).subject == "Ștergere"
     assert message.conversation.id == one(fields()).conversation.id
     assert "UEFTU" not in repr(message)
     assert "PASSPORT" not in repr(message)
@@ -292,10 +294,12 @@ def test_a_changed_body_is_replaced_by_the_copy_and_another_author_is_dropped(
 ) -> None:
     """The signature covers no body: who captured one before it was used could have put other words under it."""
     message = arrived(served, desk_inbox, channel, text="Hello")
-    forged = dataclasses.replace(message, text="Delete everything about me")
-    assert channel.complete(forged).text == "Hello"
+    forged = dataclasses.replace(message, text="Delete everything about me", subject="Delete everything about me")
+    told = channel.complete(forged)
+    assert (told.text, told.subject) == ("Hello", message.subject)
     ref = dataclasses.replace(message.conversation, person="victim@example.com")
-    assert channel.complete(dataclasses.replace(forged, address="victim@example.com", conversation=ref)).text == ""
+    told = channel.complete(dataclasses.replace(forged, address="victim@example.com", conversation=ref))
+    assert (told.text, told.subject) == ("", "")
 
 
 def test_where_the_copy_has_expired_the_sender_is_a_claim(

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from dsr import commands, inbox, turns
+from dsr import commands, inbox, subject_line, turns
 from dsr.errors import TransitionNotAllowed
+from dsr.letters import catalogue
 from dsr.messages import ConversationRef, Evidence, InboundMessage
 from dsr.model import RequestStatus, Right
 from dsr.store import tables
-from tests.pages_desk import MARIA, World, make_world
+from tests.pages_desk import CODE, MARIA, World, make_world
 
 DELETE = "Please delete my account and all my personal data."
 COPY = "Please send me a copy of all personal data you hold about me."
@@ -74,6 +75,12 @@ class Talk:
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return make_world(tmp_path)
+
+
+@pytest.fixture
+def by_mail(world: World) -> Talk:
+    object.__setattr__(world.desk, "by_mail", frozenset({"mailgun"}))
+    return Talk(world, channel="mailgun")
 
 
 @pytest.fixture
@@ -192,3 +199,59 @@ def test_advertising_still_stops_at_once_after_this_was_not_me(talk: Talk) -> No
     talk.press_not_me()
     assert "no more promotional mail" in talk.say("Please unsubscribe me from your newsletter.")
     assert ("unsubscribe", "in_progress", False) in talk.requests()
+
+
+# ---- the subject -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["", "See subject.", "Please do this as soon as possible.\n\nMaria"])
+def test_a_wish_in_the_subject_of_a_first_mail_is_heard(by_mail: Talk, text: str) -> None:
+    assert CODE.search(by_mail.say(text, subject="Delete my account and all my data"))
+    assert by_mail.requests() == [("erasure", "identity_pending", False)]
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Re: Delete my account and all my data",
+        "AW: [Extern] Bitte löschen Sie mein Konto und alle meine Daten",
+        "[EXTERN] Fwd: Delete my account and all my data",
+        "Odp: Delete my account and all my data",
+        "Your request PR-ABC234: deletion of your data",
+        "Certificat pour votre demande PR-ABC234",
+    ],
+)
+def test_the_subject_of_an_answer_or_of_ours_is_not_read(by_mail: Talk, subject: str) -> None:
+    assert by_mail.say("Thank you very much for your kind help.", subject=subject) == ""
+    assert by_mail.requests() == []
+
+
+def test_the_subject_of_a_later_message_is_not_read(by_mail: Talk) -> None:
+    assert by_mail.say("How do I import my contacts from a CSV file?") == ""
+    assert by_mail.say("Thank you very much.", subject="Delete my account and all my data") == ""
+    assert by_mail.requests() == []
+
+
+def test_an_ordinary_subject_changes_nothing(by_mail: Talk) -> None:
+    assert by_mail.say("How do I import my contacts from a CSV file?", subject="A question about my account") == ""
+    assert by_mail.requests() == []
+
+
+def test_an_address_in_the_subject_is_one_of_those_that_are_meant(talk: Talk) -> None:
+    answer = talk.say("Thanks.", subject="Please delete the account someone.else@example.com and all its data")
+    assert "one single e-mail address" in answer
+    assert talk.codes() == 0
+
+
+@pytest.mark.parametrize("language", catalogue.LANGUAGES)
+def test_none_of_our_own_subjects_is_read(language: str) -> None:
+    for key, text in catalogue.texts(language).items():
+        if key.startswith("mail.") and key.endswith("_subject"):
+            ours = catalogue.PLACEHOLDER.sub("PR-ABC234", text)
+            assert subject_line.read(ours, "") == "", ours
+            assert subject_line.read(f"Re: {ours}", "") == "", ours
+
+
+def test_a_subject_that_the_channel_made_of_the_first_words_adds_nothing() -> None:
+    assert subject_line.read("Please delete my…", "Please delete my  account.") == ""
+    assert subject_line.read("Regarding my account", "Please delete it.") == "Regarding my account"

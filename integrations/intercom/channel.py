@@ -149,7 +149,7 @@ class IntercomChannel(Channel):
                 evidence=self._evidence(address, external, source, part),
                 author_name=_text(author, "name"),
                 external_id=external,
-                subject=_text(source, "subject"),
+                subject=_text(source, "subject") if where == "source" else "",
             )
         ]
 

@@ -78,8 +78,9 @@ class MailgunChannel(Channel):
         sole = mail.authors[0] if len(mail.authors) == 1 else ""
         if sole != message.address or mail.message_id != message.message_id:
             log.warning("a mail differs from Mailgun's copy and is dropped", channel=self.name)
-            return replace(message, text="")
-        return replace(message, text=mail.text, evidence=inbound.evidence(mail, checked=self._checked))
+            return replace(message, text="", subject="")
+        evidence = inbound.evidence(mail, checked=self._checked)
+        return replace(message, text=mail.text, subject=inbound.subject(mail), evidence=evidence)
 
     def reply(self, conversation: ConversationRef, message: Reply, *, idempotency_key: str) -> None:
         raise VendorRefused("mailgun", "a mail is answered by the desk's mailer")

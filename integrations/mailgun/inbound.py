@@ -194,10 +194,15 @@ def message(mail: InboundMail, token: str, sent_at: datetime, *, checked: bool) 
         sent_at=sent_at,
         address=sole,
         evidence=evidence(mail, checked=checked),
-        subject=mail.header("subject"),
+        subject=subject(mail),
         message_id=mail.message_id,
         stored=mail.stored,
     )
+
+
+def subject(mail: InboundMail) -> str:
+    """The subject of a mail that begins a thread; in an answer it is not the author's own."""
+    return "" if mail.references else mail.header("subject")
 
 
 def _headers(form: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

@@ -161,7 +161,7 @@ def _message(
         text=words,
         sent_at=when(event, "time"),
         author_name=name,
-        subject=text(detail, "subject"),
+        subject=text(detail, "subject") if text(event, "type") == CREATED else "",
     )
 
 

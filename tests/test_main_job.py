@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -160,6 +161,10 @@ def test_a_rectification_waits_for_proof_and_an_agent_and_reaches_the_processors
 
 def test_marias_erasure_leaves_only_named_residue(house: House) -> None:
     maria = "maria.pop@example.com"
+    named = (maria, hashlib.sha256(maria.encode()).hexdigest())  # Google and Meta keep the digest
+    for name, twin in house.twins.items():
+        # MaxMind's database is local and names nobody; its twin holds nothing before and after.
+        assert any(mark in json.dumps(twin.state()) for mark in named) is (name != "maxmind"), name
     conversation = house.say("intercom", "please delete my account and everything you have on me", maria)
     first = house.hear("intercom", conversation)
     assert "PR-" not in first
@@ -167,11 +172,14 @@ def test_marias_erasure_leaves_only_named_residue(house: House) -> None:
     reference = house.reference(house.hear("intercom", conversation, 2))
     certificate = house.mail(maria, f"Certificate {reference}")["text"]
     assert status(house, reference) == "partially_completed"
-    assert certificate.count("with a person until") >= 1
+    by_hand = {s["processor"] for s in receipts_of(house, reference)[""]["steps"] if s["outcome"] == "manual"}
+    # The chats without deletion, Slack's profile, Jira's change history, and the data that Paddle holds as the seller.
+    assert by_hand == {"tawkto", "smartsupp", "slack", "atlassian", "paddle"}
+    assert certificate.count("with a person until") == len(by_hand)
     for name, twin in house.twins.items():
         state = {k: v for k, v in twin.state().items() if k not in ("requests", "meta")}
         state = {k: v for k, v in state.items() if k not in RESIDUE.get(name, ())}
-        assert maria not in json.dumps(state), name
+        assert not any(mark in json.dumps(state) for mark in named), name
 
 
 def test_an_erasure_can_be_withdrawn_in_time(house: House) -> None:

@@ -135,6 +135,7 @@ def scan_all(engine: sa.Engine, salts: bytes, links: bytes, start: str, several:
         if count < several or cores == 1 or first != 1 or newest != count:
             return lambda: _scan_here(engine, salts, links, first - 1, newest, start)
         bounds = [count * i // cores for i in range(cores + 1)]
+        # Our own integers, and as many as cores: nothing from outside gets into the statement.
         edges = ",".join(map(str, bounds[1:-1]))
         found = conn.exec_driver_sql(f"SELECT seq, hash FROM audit WHERE seq IN ({edges})")  # noqa: S608
         hashes = {0: start, **{row.seq: row.hash for row in found}}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -146,7 +146,7 @@ def load(path: str | Path = DEFAULT, *, on: date) -> Ladder:
     standins = {s.who: s for s in sorted(table.standin, key=lambda s: s.valid_from) if s.valid_from <= on}
     problems = [f"nothing says what {right} × {does} asks" for right, does in sorted(_ROWS - set(rungs))]
     problems += [p for row in rungs.values() for p in _problems(row)]
-    problems += [f"nothing says what a {who} shows" for who in Who.__args__ if who not in standins]  # type: ignore[attr-defined]
+    problems += [f"nothing says what a {who} shows" for who in get_args(Who) if who not in standins]
     problems += [f"{s.who}: needs more evidence than it names" for s in standins.values() if s.needed > len(s.evidence)]
     slow = standins.get("owner")
     if slow and (slow.needed < 2 or slow.wait_days < 1):

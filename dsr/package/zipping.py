@@ -58,7 +58,7 @@ class _Out(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: bytes) -> int:  # type: ignore[override]
+    def write(self, data: bytes) -> int:  # type: ignore[override]  # zipfile writes bytes, never another buffer
         self.waiting += data
         return len(data)
 
